@@ -1,0 +1,60 @@
+"""The main function of a capture process."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from agent import log
+from agent.backoff import Backoff
+from agent.capture.loop import CaptureLoop
+from agent.capture.open import open_source
+from agent.capture.reader import Inbox, Reader
+from agent.capture.source import OpenRequest
+from agent.config.secret import Secret
+from agent.ipc.channel import Channel
+from agent.ipc.child import become_child
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureArgs:
+    """Everything a capture process is started with; picklable."""
+
+    stream: str
+    url: Secret
+    redact: Callable[[str], str]
+    backend: Literal["pyav", "opencv"]
+    rtsp_transport: Literal["tcp", "udp"]
+    hwaccel: str
+    loop: bool
+    fps: float | None
+    open_timeout_s: float
+    read_timeout_s: float
+
+
+def main(sock: socket.socket, args: CaptureArgs, log_level: str, resume: tuple[int, int]) -> None:
+    """Capture one stream until told to stop; `resume` is the last generation and the next frame number."""
+    become_child(f"vd:{args.stream}")
+    log.configure(level=log_level, redact=args.redact)
+    request = OpenRequest(
+        url=args.url.reveal(),
+        backend=args.backend,
+        rtsp_transport=args.rtsp_transport,
+        hwaccel=args.hwaccel,
+        loop=args.loop,
+        open_timeout_s=args.open_timeout_s,
+        read_timeout_s=args.read_timeout_s,
+        redact=args.redact,
+    )
+    inbox = Inbox()
+    with Reader(request, inbox, open_source, Backoff()) as reader:
+        generation, next_frame = resume
+        CaptureLoop(
+            Channel(sock),
+            inbox,
+            reader,
+            fps=args.fps,
+            stuck_after_s=args.open_timeout_s + args.read_timeout_s,
+            generation=generation,
+            next_frame=next_frame,
+        ).run()

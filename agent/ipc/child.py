@@ -1,0 +1,26 @@
+"""What every child process does first."""
+
+import ctypes
+import faulthandler
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+
+
+def become_child(name: str) -> None:
+    """Make this process one that dies with the agent, and can be killed with all that it starts.
+
+    The parent of a child is the fork server, which ends when the agent ends, however it ends; the kernel
+    then sends SIGKILL here. A session of its own keeps Ctrl-C in a terminal away, and lets the agent kill
+    what a foreign algorithm has started.
+    """
+    os.setsid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(2, 1)  # what an algorithm prints belongs to the log, not to what the command prints
+    faulthandler.enable()

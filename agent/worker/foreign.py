@@ -1,0 +1,35 @@
+"""The border to foreign code: the one place where anything may be raised, and is caught."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+
+_Returned = TypeVar("_Returned")
+_MAX_TRACE_CHARS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What foreign code raised: one line, and the traceback without our own frames at its top."""
+
+    error: str
+    trace: str
+
+
+def call_foreign(call: Callable[[], _Returned]) -> _Returned | Raised:
+    """What `call` returns, or what it raised. `SystemExit` ends the process, as its author asked."""
+    try:
+        return call()
+    except Exception as err:  # noqa: BLE001  foreign code raises what it likes; this is the only broad except
+        trace = "".join(traceback.format_exception(type(err), err, _theirs(err)))
+        line = traceback.format_exception_only(err)[-1].strip()
+        return Raised(line[:1000], trace[-_MAX_TRACE_CHARS:])
+
+
+def _theirs(err: Exception) -> TracebackType | None:
+    first = err.__traceback__
+    while first is not None and "/agent/worker/" in first.tb_frame.f_code.co_filename:
+        first = first.tb_next
+    return first or err.__traceback__
