@@ -62,7 +62,7 @@ def json_data(value: object, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX
     try:
         data = text.encode()
     except UnicodeEncodeError as err:
-        raise UnpackableError("a text holds a lone surrogate") from err
+        raise UnpackableError("a text with a lone surrogate") from err
     if len(data) > max_bytes:
         raise UnpackableError(f"{len(data)} bytes of JSON, more than {max_bytes}")
     return data

@@ -47,13 +47,13 @@ class Info(Payload):
 
     v: int = Field(default=1, description="version of the contract")
     device: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
     groups: tuple[str, ...] = ()
     version: str = Field(description="of Vedette")
     python: str
     platform: str = Field(description="operating system and architecture")
     hardware: Hardware = Hardware()
     packages: dict[str, str] = Field(default={}, description="versions of what matters: av, numpy, …")
-    kinds: dict[str, KindInfo] = {}
-    commands: dict[str, VerbInfo] = {}
+    kinds: dict[str, KindInfo] = Field(default={}, description="installed, by name")
+    commands: dict[str, VerbInfo] = Field(default={}, description="obeyed, by verb")
     limits: LimitsInfo

@@ -138,8 +138,8 @@ class Reported(Payload):
     revision: int = Field(ge=0, description="grows with every change of streams or algorithms")
     epoch: int = Field(ge=0, description="start counter of the agent on this device")
     time: int = Field(description="when this was written")
-    streams: dict[str, StreamStatus] = {}
-    algorithms: dict[str, AlgorithmStatus] = {}
+    streams: dict[str, StreamStatus] = Field(default={}, description="by id")
+    algorithms: dict[str, AlgorithmStatus] = Field(default={}, description="by id")
     delivery: dict[str, int | float | str | None] = Field(
         default={}, description="counters of the way to the broker: waiting, acknowledged, dropped …"
     )
