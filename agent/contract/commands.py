@@ -1,0 +1,283 @@
+"""What may be asked of an agent: a closed union of commands, each with its arguments and its reply's data.
+
+A command on the wire is a `Request` on `cmd/<verb>`; `parse_request` and `parse_command` read it, and
+the one reply to it is a `Reply`. Adding a verb: its class here, its row in `contract.verbs`.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.config.algorithms import AlgorithmConfig
+from agent.config.ids import Id
+from agent.config.streams import StreamConfig
+from agent.contract.patch import Patch, patch_model
+from agent.contract.status import AlgorithmStatus, Origin, Payload, StreamStatus
+
+EARLIEST_US = 10**15  # 2001: a smaller number is in seconds or milliseconds, not in microseconds
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Request(BaseModel):
+    """A command's payload; its verb is the last level of the topic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Id = Field(description="chosen by the sender; the same id again gets the same reply, and no action")
+    args: dict[str, Any] = Field(default={}, description="arguments of the verb")
+    expires: int | None = Field(
+        default=None,
+        ge=EARLIEST_US,
+        description="integer microseconds since the Unix epoch; later than this, it is answered with 410",
+    )
+    if_revision: int | None = Field(
+        default=None, ge=0, description="only when the device is at this revision; else 409"
+    )
+
+
+class Reply(Payload):
+    """The one reply to a command."""
+
+    id: str | None = Field(description="of the command; null when it could not be read")
+    ok: bool = Field(description="whether the code is below 300")
+    code: int = Field(description="HTTP-like, see the table of codes")
+    error: str | None = Field(
+        default=None, description="what is wrong, for a person; all problems, one a line"
+    )
+    data: dict[str, Any] | None = Field(default=None, description="what the verb answers")
+    device: str
+    revision: int = Field(description="of the device, after the command")
+
+    def tree(self) -> dict[str, Any]:
+        """As plain values, without `error` and `data` where there is none."""
+        return self.model_dump(mode="json", exclude_none=True) | {"id": self.id}
+
+
+CODES: dict[int, str] = {
+    200: "done",
+    400: "the payload cannot be read, or is no request",
+    403: "not allowed: a source that the device's allow-list refuses",
+    404: "no such verb, stream, algorithm or kind",
+    409: "in conflict with what is: the id exists, the stream has no picture, the revision is another",
+    410: "expired before it arrived",
+    413: "the payload is too large",
+    422: "the arguments are wrong; `error` lists every problem",
+    429: "too many commands a second",
+    500: "the agent failed; `error` says at what",
+}
+"""Every code of a reply."""
+
+
+class Arguments(BaseModel):
+    """The arguments of a verb; one that is unknown is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- streams ------------------------------------------------------------------------------------------
+
+
+class StreamAdd(Arguments):
+    """Add a stream."""
+
+    stream: StreamConfig
+
+
+class StreamUpdate(Arguments):
+    """Change the named settings of a stream, and leave the others."""
+
+    id: Id
+    patch: Patch
+
+    def applied_to(self, stream: StreamConfig) -> StreamConfig:
+        """The stream as it is to be; CommandError 422 when the whole is wrong."""
+        return self.patch.applied_to(stream)
+
+
+class StreamRemove(Arguments):
+    """Remove a stream, and clear its status."""
+
+    id: Id = Field(description="of the stream")
+
+
+class StreamList(Arguments):
+    """List the streams with their settings and status."""
+
+
+class StreamPause(Arguments):
+    """Free the stream's camera and decoder until `stream.resume`."""
+
+    id: Id = Field(description="of the stream")
+
+
+class StreamResume(Arguments):
+    """Open a paused stream again."""
+
+    id: Id = Field(description="of the stream")
+
+
+# --- algorithms ---------------------------------------------------------------------------------------
+
+
+class AlgorithmAdd(Arguments):
+    """Add an algorithm: a kind, its streams, sampling and parameters."""
+
+    algorithm: AlgorithmConfig
+
+
+class AlgorithmUpdate(Arguments):
+    """Change the named settings of an algorithm, and leave the others; `params` is replaced as a whole."""
+
+    id: Id
+    patch: Patch
+
+    def applied_to(self, algorithm: AlgorithmConfig) -> AlgorithmConfig:
+        """The algorithm as it is to be; CommandError 422 when the whole is wrong."""
+        return self.patch.applied_to(algorithm)
+
+
+class AlgorithmRemove(Arguments):
+    """Remove an algorithm."""
+
+    id: Id = Field(description="of the algorithm")
+
+
+class AlgorithmList(Arguments):
+    """List the algorithms with their settings and status."""
+
+
+class AlgorithmRestart(Arguments):
+    """Start an algorithm's workers anew, also when it is broken."""
+
+    id: Id = Field(description="of the algorithm")
+
+
+# --- the rest -----------------------------------------------------------------------------------------
+
+
+class SnapshotTake(Arguments):
+    """Publish the newest frame of a stream as JPEG on its `snapshot` topic; the reply has its facts."""
+
+    stream: Id = Field(description="id of the stream")
+    quality: int = Field(default=85, ge=1, le=100, description="of the JPEG")
+    max_width: int | None = Field(
+        default=None, ge=16, le=16384, description="px; a wider picture is scaled down, aspect kept"
+    )
+
+
+class StateGet(Arguments):
+    """Everything that runs, as on the `reported` topic; each item says where it comes from."""
+
+
+class ConfigGet(Arguments):
+    """The configuration in force, without secrets."""
+
+
+class LogSetLevel(Arguments):
+    """Set how much is logged."""
+
+    level: LogLevel = Field(description="debug, info, warning or error")
+    for_s: float | None = Field(
+        default=None, gt=0, le=86_400, description="back to the configured level after so many seconds"
+    )
+
+
+class Ping(Arguments):
+    """Ask whether the agent listens."""
+
+
+Command = (
+    StreamAdd
+    | StreamUpdate
+    | StreamRemove
+    | StreamList
+    | StreamPause
+    | StreamResume
+    | AlgorithmAdd
+    | AlgorithmUpdate
+    | AlgorithmRemove
+    | AlgorithmList
+    | AlgorithmRestart
+    | SnapshotTake
+    | StateGet
+    | ConfigGet
+    | LogSetLevel
+    | Ping
+)
+"""Closed: a `match` over it ends in `assert_never`."""
+
+StreamPatch = patch_model("StreamPatch", StreamConfig)
+AlgorithmPatch = patch_model("AlgorithmPatch", AlgorithmConfig)
+
+
+# --- data of replies ----------------------------------------------------------------------------------
+
+
+class Changed(Payload):
+    """What a change did."""
+
+    id: str = Field(description="of the stream or algorithm")
+    changed: bool = Field(description="false when it was so already")
+
+
+class StreamItem(Payload):
+    """A stream in a list."""
+
+    origin: Origin
+    config: dict[str, Any] = Field(description="its settings; secrets as `{secret:name}`, passwords masked")
+    status: StreamStatus | None = None
+
+
+class AlgorithmItem(Payload):
+    """An algorithm in a list."""
+
+    origin: Origin
+    config: dict[str, Any] = Field(description="its settings")
+    status: AlgorithmStatus | None = None
+
+
+class Streams(Payload):
+    """All streams by id."""
+
+    streams: dict[str, StreamItem]
+
+
+class Algorithms(Payload):
+    """All algorithms by id."""
+
+    algorithms: dict[str, AlgorithmItem]
+
+
+class SnapshotTaken(Payload):
+    """The facts of the picture that was published."""
+
+    topic: str = Field(description="where the picture went")
+    width: int = Field(description="px")
+    height: int = Field(description="px")
+    bytes: int = Field(description="of the JPEG")
+    frame: int = Field(description="number of the frame, from stream start")
+    pts: float = Field(description="its presentation time, seconds, media clock")
+    time: int = Field(description="its capture, microseconds since the Unix epoch")
+
+
+class ConfigShown(Payload):
+    """The configuration in force."""
+
+    file: str | None = Field(description="the agent.toml that was read")
+    config: dict[str, Any] = Field(description="its tables with defaults filled in, without secrets")
+
+
+class LogLevelSet(Payload):
+    """What is logged now."""
+
+    level: str
+    until: int | None = Field(default=None, description="when the configured level comes back")
+
+
+class Pong(Payload):
+    """The agent listens."""
+
+    version: str = Field(description="of Vedette")
+    epoch: int
+    time: int = Field(description="of the reply, microseconds since the Unix epoch")
+    uptime_s: float

@@ -1,0 +1,246 @@
+"""Every MQTT topic, as one table; `Topics` fills in the names."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from agent.config.ids import ID_PATTERN
+from agent.contract.commands import Reply, Request
+from agent.contract.decode import JSON_TYPE, MSGPACK_TYPE
+from agent.contract.info import Info
+from agent.contract.result import Result
+from agent.contract.status import DeviceStatus, Reported, StreamStatus
+
+JPEG_TYPE = "image/jpeg"
+DEFAULT_PREFIX = "vedette/v1"
+
+_ID = re.compile(ID_PATTERN)
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One row: a path with places for ids, and what travels there."""
+
+    name: str
+    path: str  # below the prefix
+    payload: type[BaseModel] | None  # None: no document, but `content_types` says what
+    content_types: tuple[str, ...]
+    qos: Literal[0, 1]
+    retain: bool
+    direction: Literal["out", "in"]  # seen from the agent
+    description: str
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names of the ids in the path, in their order."""
+        return tuple(_PLACE.findall(self.path))
+
+    def build(self, prefix: str, **ids: str) -> str:
+        """The concrete topic; ValueError when an id is none (a slash or wildcard in it, or empty)."""
+        return f"{prefix}/{_PLACE.sub(lambda place: checked_id(ids[place[1]]), self.path)}"
+
+    def filter(self, prefix: str, **ids: str) -> str:
+        """The topic filter for a subscription: `+` for each id that is not given."""
+        return f"{prefix}/{_PLACE.sub(lambda place: _id_or_any(ids.get(place[1])), self.path)}"
+
+    def match(self, prefix: str, topic: str) -> dict[str, str] | None:
+        """The ids in a concrete topic; None when it is not one of this row."""
+        parts, pattern = topic.split("/"), f"{prefix}/{self.path}".split("/")
+        if len(parts) != len(pattern):
+            return None
+        ids: dict[str, str] = {}
+        for part, wanted in zip(parts, pattern, strict=True):
+            place = _PLACE.fullmatch(wanted)
+            if place is None and part != wanted:
+                return None
+            if place is not None:
+                if not is_id(part):
+                    return None
+                ids[place[1]] = part
+        return ids
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` may stand for one level of a topic."""
+    return _ID.fullmatch(text) is not None
+
+
+def checked_id(text: str) -> str:
+    """`text`, when it is an id; ValueError otherwise."""
+    if not is_id(text):
+        raise ValueError(f"{text!r} is no id: 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+    return text
+
+
+def checked_prefix(text: str) -> str:
+    """`text`, when each of its levels is an id; ValueError otherwise."""
+    if not all(is_id(level) for level in text.split("/")):
+        raise ValueError(f"{text!r} is no topic prefix: levels of A-Z a-z 0-9 _ . - with / between them")
+    return text
+
+
+def _id_or_any(text: str | None) -> str:
+    return "+" if text is None else checked_id(text)
+
+
+def _out(name: str, path: str, payload: type[BaseModel] | None, description: str, **row: Any) -> Topic:  # noqa: ANN401 - fields of Topic
+    defaults = {"content_types": (JSON_TYPE,), "qos": 1, "retain": False, "direction": "out"}
+    return Topic(name=name, path=path, payload=payload, description=description, **(defaults | row))
+
+
+STATUS = _out(
+    "status",
+    "d/{device}/status",
+    DeviceStatus,
+    "Whether the agent is there. The last will, `lost`, is set by the broker 15 s after it went silent.",
+    retain=True,
+)
+INFO = _out("info", "d/{device}/info", Info, "What the device is, has installed and obeys.", retain=True)
+REPORTED = _out(
+    "reported",
+    "d/{device}/reported",
+    Reported,
+    "Everything that runs, with state, cause and counters. Written on each change, and at times between.",
+    retain=True,
+)
+COMMAND = _out(
+    "command",
+    "d/{device}/cmd/{verb}",
+    Request,
+    "A command; it gets exactly one reply. With the retain flag it is ignored.",
+    content_types=(JSON_TYPE, MSGPACK_TYPE),
+    direction="in",
+)
+RESPONSE = _out(
+    "response",
+    "d/{device}/resp",
+    Reply,
+    "The reply to a command that named no response topic, in the command's own codec.",
+    content_types=(JSON_TYPE, MSGPACK_TYPE),
+)
+CLIENT_RESPONSE = _out(
+    "client_response",
+    "client/{client}/resp",
+    Reply,
+    "The reply to a command whose MQTT 5 response topic this was, with its correlation data.",
+    content_types=(JSON_TYPE, MSGPACK_TYPE),
+)
+STREAM_STATUS = _out(
+    "stream_status",
+    "d/{device}/s/{stream}/status",
+    StreamStatus,
+    "One stream. Cleared (an empty retained message) when the stream is removed.",
+    retain=True,
+)
+RESULT = _out(
+    "result",
+    "d/{device}/s/{stream}/a/{algorithm}/result",
+    Result,
+    "A result, when `delivery.codec` is `msgpack` or `both`.",
+    content_types=(MSGPACK_TYPE,),
+)
+RESULT_JSON = _out(
+    "result_json",
+    "d/{device}/s/{stream}/a/{algorithm}/result.json",
+    Result,
+    "The same as JSON, when `delivery.codec` is `json` or `both`.",
+)
+SNAPSHOT = _out(
+    "snapshot",
+    "d/{device}/s/{stream}/snapshot",
+    None,
+    "A picture, after `snapshot.take`; user properties: id (of the command), width, height, frame, pts, "
+    "time.",
+    content_types=(JPEG_TYPE,),
+)
+
+TOPICS: tuple[Topic, ...] = (
+    STATUS,
+    INFO,
+    REPORTED,
+    STREAM_STATUS,
+    RESULT,
+    RESULT_JSON,
+    SNAPSHOT,
+    COMMAND,
+    RESPONSE,
+    CLIENT_RESPONSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one device."""
+
+    prefix: str
+    device: str
+
+    def __post_init__(self) -> None:
+        """Refuse, by ValueError, what would lead out of the prefix."""
+        checked_prefix(self.prefix)
+        checked_id(self.device)
+
+    @property
+    def status(self) -> str:
+        """Retained; also the topic of the last will."""
+        return STATUS.build(self.prefix, device=self.device)
+
+    @property
+    def info(self) -> str:
+        """Retained."""
+        return INFO.build(self.prefix, device=self.device)
+
+    @property
+    def reported(self) -> str:
+        """Retained."""
+        return REPORTED.build(self.prefix, device=self.device)
+
+    @property
+    def response(self) -> str:
+        """For replies to commands that name no response topic."""
+        return RESPONSE.build(self.prefix, device=self.device)
+
+    @property
+    def commands(self) -> str:
+        """The filter that the agent subscribes to."""
+        return COMMAND.filter(self.prefix, device=self.device)
+
+    def command(self, verb: str) -> str:
+        """Where a client sends `verb`."""
+        return COMMAND.build(self.prefix, device=self.device, verb=verb)
+
+    def client_response(self, client: str) -> str:
+        """Where a client waits for its replies."""
+        return CLIENT_RESPONSE.build(self.prefix, client=client)
+
+    def stream_status(self, stream: str) -> str:
+        """Retained, cleared on removal."""
+        return STREAM_STATUS.build(self.prefix, device=self.device, stream=stream)
+
+    def result(self, stream: str, algorithm: str) -> str:
+        """For results as msgpack."""
+        return RESULT.build(self.prefix, device=self.device, stream=stream, algorithm=algorithm)
+
+    def result_json(self, stream: str, algorithm: str) -> str:
+        """For results as JSON."""
+        return RESULT_JSON.build(self.prefix, device=self.device, stream=stream, algorithm=algorithm)
+
+    def snapshot(self, stream: str) -> str:
+        """For pictures."""
+        return SNAPSHOT.build(self.prefix, device=self.device, stream=stream)
+
+    def verb_of(self, topic: str) -> str | None:
+        """The verb of a command topic of this device; None for every other topic."""
+        ids = COMMAND.match(self.prefix, topic)
+        return ids["verb"] if ids is not None and ids["device"] == self.device else None
+
+    def may_respond_to(self, topic: str) -> bool:
+        """Whether a reply may go to this response topic: the agent is no reflector.
+
+        Only `client/<id>/resp`, and the device's own `resp`; never a wildcard, a `$` topic or another
+        device's topic.
+        """
+        return topic == self.response or CLIENT_RESPONSE.match(self.prefix, topic) is not None
