@@ -215,7 +215,7 @@ def _plain(value: object) -> object:  # noqa: PLR0911 - one line a type
     if isinstance(value, np.generic | np.ndarray):
         return _plain_numpy(value)
     if isinstance(value, BaseModel):
-        return value.model_dump()
+        return dict(value)  # its fields, one level: no foreign serializer runs here
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, set | frozenset):
@@ -248,10 +248,10 @@ def _plain_numpy(value: "np.generic | np.ndarray[Any, Any]") -> object:
 
 def _ordered(items: "set[Any] | frozenset[Any]") -> list[Any]:
     """A set as a list, in an order that is the same in each process."""
-    try:
+    kinds = set(map(type, items))
+    if len(kinds) == 1 and kinds <= _LEAVES - {type(None)}:
         return sorted(items)
-    except TypeError:
-        return sorted(items, key=lambda item: (type(item).__name__, repr(item)))
+    return sorted(items, key=pack_data)
 
 
 def _key(key: object) -> str:
