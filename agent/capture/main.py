@@ -1,35 +1,16 @@
 """The main function of a capture process."""
 
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from agent import log
 from agent.backoff import Backoff
+from agent.capture.args import CaptureArgs
 from agent.capture.loop import CaptureLoop
 from agent.capture.open import open_source
 from agent.capture.reader import Inbox, Reader
 from agent.capture.source import OpenRequest
-from agent.config.secret import Secret
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureArgs:
-    """Everything a capture process is started with; picklable."""
-
-    stream: str
-    url: Secret
-    redact: Callable[[str], str]
-    backend: Literal["pyav", "opencv"]
-    rtsp_transport: Literal["tcp", "udp"]
-    hwaccel: str
-    loop: bool
-    fps: float | None
-    open_timeout_s: float
-    read_timeout_s: float
 
 
 def main(sock: socket.socket, args: CaptureArgs, log_level: str, resume: tuple[int, int]) -> None:

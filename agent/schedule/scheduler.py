@@ -85,10 +85,10 @@ class Scheduler:
             if row.next is Next.FILLED:
                 row.next = Next.IDLE
 
-    def add_pair(self, pair: Pair, workers: tuple[str, ...], now_ns: int, *, live: bool) -> str:
-        """A pair, due now; returns the worker that it is given to: the one with the fewest pairs."""
+    def add_pair(self, pair: Pair, workers: tuple[str, ...], now_ns: int) -> str:
+        """A pair, due now and not live yet; returns the worker that it is given to: the one with the fewest pairs."""
         worker = min(workers, key=lambda name: len(self._crews[name].rows))
-        self._crews[worker].rows[pair] = _Row(due_ns=now_ns, live=live)
+        self._crews[worker].rows[pair] = _Row(due_ns=now_ns)
         self._worker_of[pair] = worker
         return worker
 
@@ -108,9 +108,13 @@ class Scheduler:
         """The worker of a pair; None for a pair that is not known."""
         return self._worker_of.get(pair)
 
-    def pairs(self) -> tuple[Pair, ...]:
-        """All pairs that are known."""
-        return tuple(self._worker_of)
+    def workers(self) -> tuple[str, ...]:
+        """All workers that are known."""
+        return tuple(self._crews)
+
+    def pairs_of(self, worker: str) -> tuple[Pair, ...]:
+        """The pairs that a worker serves."""
+        return tuple(self._crews[worker].rows)
 
     # --- what happens to windows ---
 
@@ -137,25 +141,20 @@ class Scheduler:
                 free_ns = start_ns + crew.cost_ns
         return asks
 
-    def next_ask_ns(self, worker: str) -> int | None:
+    def next_ask_ns(self, worker: str, now_ns: int) -> int | None:
         """When `asks` may have another answer although nothing has happened; None: not before something does."""
         crew = self._crews[worker]
-        waiting = any(row.live and row.next is Next.IDLE for row in crew.rows.values())
-        if not crew.ready or not waiting:
+        if not crew.ready or not any(row.live and row.next is Next.IDLE for row in crew.rows.values()):
             return None
+        times = [max(r.due_ns, r.asked_ns) + LATE_NS for r in crew.rows.values() if r.next is Next.ASKED]
         if crew.busy:
-            return int(crew.began_ns + crew.cost_ns - SLACK_NS)
-        return min(max(r.due_ns, r.asked_ns) + LATE_NS for r in crew.rows.values() if r.next is not Next.IDLE)
+            times.append(int(crew.began_ns + crew.cost_ns) - SLACK_NS)
+        return min((time_ns for time_ns in times if time_ns > now_ns), default=None)
 
     def filled(self, pair: Pair, next_due_ns: int) -> None:
         """The window that was asked for is there; the one after it is due at `next_due_ns`."""
         row = self._row(pair)
         row.next, row.after_ns = Next.FILLED, next_due_ns
-
-    def dropped(self, pair: Pair) -> None:
-        """The filled window was thrown away; the next one is due."""
-        row = self._row(pair)
-        row.next, row.due_ns = Next.IDLE, row.after_ns
 
     def take(self, worker: str, now_ns: int) -> Pair | None:
         """The pair whose window the worker is to run now, the most overdue; the worker counts as busy."""
@@ -176,6 +175,10 @@ class Scheduler:
         crew = self._crews[worker]
         crew.busy = False
         crew.run_ns = run_ns if crew.run_ns == 0 else crew.run_ns + _SMOOTHING * (run_ns - crew.run_ns)
+
+    def unused(self, worker: str) -> None:
+        """The window just taken was thrown away: the worker is still free."""
+        self._crews[worker].busy = False
 
     def mean_run_ns(self, worker: str) -> float:
         """The mean run time of a worker's algorithm, over the last few runs; 0: none yet."""

@@ -2,9 +2,6 @@
 
 import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
 
 from agent import log
 from agent.contract.codec import UnpackableError, json_data, pack_data
@@ -15,22 +12,11 @@ from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
 from agent.ipc.messages import Done, Failed, Forget, Lend, Message, Ready, Retire, Run, Serve, StartFailed, Stop
 from agent.worker import kinds
+from agent.worker.args import WorkerArgs
 from agent.worker.foreign import Raised, call_foreign
 from algos import BaseAlgo, Frames
 
 _SHARED = ""  # the stream of the one instance that serves all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerArgs:
-    """Everything a worker process is started with; picklable."""
-
-    algorithm: str
-    kind: str
-    origin: str
-    params: Mapping[str, Any]
-    codec: Literal["msgpack", "json", "both"]
-    redact: Callable[[str], str]
 
 
 def main(sock: socket.socket, args: WorkerArgs, log_level: str, streams: tuple[str, ...]) -> None:

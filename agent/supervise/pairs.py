@@ -1,0 +1,86 @@
+"""Which algorithm runs on which stream, and what its stream and its worker are told about it."""
+
+from collections.abc import Callable, Mapping
+
+from agent.config.algorithms import AlgorithmConfig
+from agent.ipc.messages import Forget, Message, Sample, Serve
+from agent.schedule import Pair
+from agent.supervise.algorithms import AlgorithmRun
+from agent.supervise.dispatch import Dispatcher, Need
+from agent.supervise.specs import CAPTURE, frame_format, sample_spec
+from agent.supervise.streams import StreamRun
+
+
+class Pairs:
+    """The pairs that are wanted; adding or dropping one touches no other."""
+
+    def __init__(self, dispatcher: Dispatcher, post: Callable[[str, Message], None]) -> None:
+        self._dispatcher = dispatcher
+        self._post = post
+        self._configs: dict[Pair, AlgorithmConfig] = {}
+
+    def __contains__(self, pair: Pair) -> bool:
+        return pair in self._configs
+
+    def settle(self, streams: Mapping[str, StreamRun], algorithms: Mapping[str, AlgorithmRun]) -> set[str]:
+        """Make the pairs those of these streams and algorithms; returns the streams that got new ones."""
+        wanted: dict[Pair, AlgorithmRun] = {}
+        for run in algorithms.values():
+            asked = streams if "*" in run.config.streams else run.config.streams
+            run.streams = tuple(name for name in asked if name in streams)
+            wanted |= {Pair(name, run.config.id): run for name in run.streams}
+        changed: set[str] = set()
+        for pair, config in list(self._configs.items()):
+            if pair not in wanted or config != wanted[pair].config:
+                self._drop(pair, forget=pair not in wanted)
+                changed.add(pair.stream)
+        new = {pair: run for pair, run in wanted.items() if pair not in self._configs}
+        for pair, run in new.items():
+            self._add(pair, run)
+        for stream in changed | {pair.stream for pair in new}:
+            self.post_samples(stream, algorithms)
+        return {pair.stream for pair in new}
+
+    def post_samples(self, stream: str, algorithms: Mapping[str, AlgorithmRun]) -> None:
+        """Tell a capture process what is asked of it: all of it, whatever it knew."""
+        runs = [algorithms[pair.algorithm] for pair in self._configs if pair.stream == stream]
+        self._post(f"{CAPTURE}{stream}", Sample(tuple(sample_spec(run) for run in runs)))
+
+    def provide(self, stream: StreamRun) -> None:
+        """Lend the slots that a stream's algorithms need, if the size of its frames is known.
+
+        Raises NoRoomError.
+        """
+        if stream.opened is None:
+            return
+        size = (stream.opened.width, stream.opened.height)
+        for pair in self._of(stream.config.id):
+            self._dispatcher.set_format(pair, frame_format(self._configs[pair], size))
+
+    def silence(self, stream: str) -> None:
+        """The stream gives no frames for now."""
+        for pair in self._of(stream):
+            self._dispatcher.stream_silent(pair)
+
+    def stream_gone(self, stream: str) -> None:
+        """The capture process is gone."""
+        for pair in self._of(stream):
+            self._dispatcher.stream_gone(pair)
+
+    def _of(self, stream: str) -> list[Pair]:
+        return [pair for pair in self._configs if pair.stream == stream]
+
+    def _add(self, pair: Pair, run: AlgorithmRun) -> None:
+        self._configs[pair] = run.config
+        need = Need(run.config.frame_count, run.config.interval)
+        worker = self._dispatcher.add_pair(pair, run.workers(), need)
+        self._post(worker, Serve(pair.stream))
+
+    def _drop(self, pair: Pair, *, forget: bool) -> None:
+        del self._configs[pair]
+        worker = self._dispatcher.worker_of(pair)
+        if worker is None:  # it went with its worker
+            return
+        if forget:
+            self._post(worker, Forget(pair.stream))
+        self._dispatcher.remove_pair(pair)

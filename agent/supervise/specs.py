@@ -1,0 +1,80 @@
+"""Which children run: a pure function of what is wanted. Read this to know what the agent consists of."""
+
+from agent.capture.args import CaptureArgs
+from agent.config.algorithms import AlgorithmConfig
+from agent.config.secret import Secret
+from agent.frames import FrameFormat
+from agent.ipc.messages import KindFound, SampleSpec
+from agent.supervise.algorithms import AlgorithmRun
+from agent.supervise.decide import ChildSpec
+from agent.supervise.streams import StreamRun
+from agent.worker.args import Codec, WorkerArgs
+
+CAPTURE = "capture/"
+WORKER = "worker/"
+MAX_FAILED_STARTS = 5
+
+
+def capture_spec(run: StreamRun, url: Secret) -> ChildSpec:
+    """The capture process of a stream."""
+    config = run.config
+    return ChildSpec(
+        name=f"{CAPTURE}{config.id}",
+        main="agent.capture.main:main",
+        args=CaptureArgs(
+            stream=config.id,
+            url=url,
+            backend=config.backend,
+            rtsp_transport=config.rtsp_transport,
+            hwaccel=config.hwaccel,
+            loop=config.loop,
+            fps=config.fps,
+            open_timeout_s=config.open_timeout_s,
+            read_timeout_s=config.read_timeout_s,
+        ),
+        beat_timeout_s=10.0,
+    )
+
+
+def worker_specs(run: AlgorithmRun, kind: KindFound, codec: Codec) -> tuple[ChildSpec, ...]:
+    """The worker processes of an algorithm."""
+    args = WorkerArgs(
+        algorithm=run.config.id,
+        kind=run.config.kind,
+        origin=kind.origin,
+        params=run.config.params,
+        codec=codec,
+    )
+    return tuple(
+        ChildSpec(
+            name=name,
+            main="agent.worker.main:main",
+            args=args,
+            start_timeout_s=run.config.init_timeout_s,
+            max_failures=MAX_FAILED_STARTS,
+        )
+        for name in run.workers()
+    )
+
+
+def sample_spec(run: AlgorithmRun) -> SampleSpec:
+    """What an algorithm asks of each of its streams."""
+    config = run.config
+    width, height = config.size or (0, 0)
+    return SampleSpec(
+        config.id,
+        config.frame_count,
+        config.frame_step,
+        config.interval,
+        width,
+        height,
+        config.pixel_format,
+    )
+
+
+def frame_format(config: AlgorithmConfig, stream_size: tuple[int, int]) -> FrameFormat:
+    """How an algorithm gets its frames; a size of its own, or the stream's (even for nv12)."""
+    width, height = config.size or stream_size
+    if config.pixel_format == "nv12":
+        width, height = width - width % 2, height - height % 2
+    return FrameFormat(width, height, config.pixel_format)
