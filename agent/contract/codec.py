@@ -241,7 +241,7 @@ def _plain_numpy(value: "np.generic | np.ndarray[Any, Any]") -> object:
     """A number for a scalar or an array without dimensions; an array stays one; UnpackableError."""
     if value.dtype.kind not in "biufU":
         raise UnpackableError(f"a numpy value of dtype {value.dtype} cannot be packed")
-    if value.dtype.kind == "f" and value.dtype.itemsize > 8:  # float128 is no wire type
+    if value.dtype.kind == "f" and value.dtype.itemsize > 8:  # noqa: PLR2004 - float128 is no wire type
         value = value.astype(np.float64)
     return value if value.ndim else value.item()
 

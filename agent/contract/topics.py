@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -27,11 +27,11 @@ class Topic:
     name: str
     path: str  # below the prefix
     payload: type[BaseModel] | None  # None: no document, but `content_types` says what
-    content_types: tuple[str, ...]
-    qos: Literal[0, 1]
-    retain: bool
-    direction: Literal["out", "in"]  # seen from the agent
     description: str
+    content_types: tuple[str, ...] = (JSON_TYPE,)
+    qos: Literal[0, 1] = 1
+    retain: bool = False
+    direction: Literal["out", "in"] = "out"  # seen from the agent
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -86,74 +86,75 @@ def _id_or_any(text: str | None) -> str:
     return "+" if text is None else checked_id(text)
 
 
-def _out(name: str, path: str, payload: type[BaseModel] | None, description: str, **row: Any) -> Topic:  # noqa: ANN401 - fields of Topic
-    defaults = {"content_types": (JSON_TYPE,), "qos": 1, "retain": False, "direction": "out"}
-    return Topic(name=name, path=path, payload=payload, description=description, **(defaults | row))
-
-
-STATUS = _out(
-    "status",
-    "d/{device}/status",
-    DeviceStatus,
-    "Whether the agent is there. The last will, `lost`, is set by the broker 15 s after it went silent.",
+STATUS = Topic(
+    name="status",
+    path="d/{device}/status",
+    payload=DeviceStatus,
+    description="Whether the agent is there. The last will, `lost`, comes 15 s after it went silent.",
     retain=True,
 )
-INFO = _out("info", "d/{device}/info", Info, "What the device is, has installed and obeys.", retain=True)
-REPORTED = _out(
-    "reported",
-    "d/{device}/reported",
-    Reported,
-    "Everything that runs, with state, cause and counters. Written on each change, and at times between.",
+INFO = Topic(
+    name="info",
+    path="d/{device}/info",
+    payload=Info,
+    description="What the device is, has installed and obeys.",
     retain=True,
 )
-COMMAND = _out(
-    "command",
-    "d/{device}/cmd/{verb}",
-    Request,
-    "A command; it gets exactly one reply. With the retain flag it is ignored.",
+REPORTED = Topic(
+    name="reported",
+    path="d/{device}/reported",
+    payload=Reported,
+    description="Everything that runs, with state, cause and counters. Written on each change.",
+    retain=True,
+)
+COMMAND = Topic(
+    name="command",
+    path="d/{device}/cmd/{verb}",
+    payload=Request,
+    description="A command; it gets exactly one reply. With the retain flag it is ignored.",
     content_types=(JSON_TYPE, MSGPACK_TYPE),
     direction="in",
 )
-RESPONSE = _out(
-    "response",
-    "d/{device}/resp",
-    Reply,
-    "The reply to a command that named no response topic, in the command's own codec.",
+RESPONSE = Topic(
+    name="response",
+    path="d/{device}/resp",
+    payload=Reply,
+    description="The reply to a command that named no response topic, in the command's own codec.",
     content_types=(JSON_TYPE, MSGPACK_TYPE),
 )
-CLIENT_RESPONSE = _out(
-    "client_response",
-    "client/{client}/resp",
-    Reply,
-    "The reply to a command whose MQTT 5 response topic this was, with its correlation data.",
+CLIENT_RESPONSE = Topic(
+    name="client_response",
+    path="client/{client}/resp",
+    payload=Reply,
+    description="The reply to a command whose MQTT 5 response topic this was, with its correlation data.",
     content_types=(JSON_TYPE, MSGPACK_TYPE),
 )
-STREAM_STATUS = _out(
-    "stream_status",
-    "d/{device}/s/{stream}/status",
-    StreamStatus,
-    "One stream. Cleared (an empty retained message) when the stream is removed.",
+STREAM_STATUS = Topic(
+    name="stream_status",
+    path="d/{device}/s/{stream}/status",
+    payload=StreamStatus,
+    description="One stream. Cleared (an empty retained message) when the stream is removed.",
     retain=True,
 )
-RESULT = _out(
-    "result",
-    "d/{device}/s/{stream}/a/{algorithm}/result",
-    Result,
-    "A result, when `delivery.codec` is `msgpack` or `both`.",
+RESULT = Topic(
+    name="result",
+    path="d/{device}/s/{stream}/a/{algorithm}/result",
+    payload=Result,
+    description="A result, when `delivery.codec` is `msgpack` or `both`.",
     content_types=(MSGPACK_TYPE,),
 )
-RESULT_JSON = _out(
-    "result_json",
-    "d/{device}/s/{stream}/a/{algorithm}/result.json",
-    Result,
-    "The same as JSON, when `delivery.codec` is `json` or `both`.",
+RESULT_JSON = Topic(
+    name="result_json",
+    path="d/{device}/s/{stream}/a/{algorithm}/result.json",
+    payload=Result,
+    description="The same as JSON, when `delivery.codec` is `json` or `both`.",
 )
-SNAPSHOT = _out(
-    "snapshot",
-    "d/{device}/s/{stream}/snapshot",
-    None,
-    "A picture, after `snapshot.take`; user properties: id (of the command), width, height, frame, pts, "
-    "time.",
+SNAPSHOT = Topic(
+    name="snapshot",
+    path="d/{device}/s/{stream}/snapshot",
+    payload=None,
+    description="A picture, after `snapshot.take`; user properties: id (of the command), width, height, "
+    "frame, pts, time.",
     content_types=(JPEG_TYPE,),
 )
 
