@@ -1,0 +1,118 @@
+"""Which source a URL means.
+
+The allow-lists for what comes over the network are elsewhere (design section 8); whoever asks, only what
+there is a source for can be opened here, and FFmpeg never gets to choose a protocol.
+"""
+
+from pathlib import Path
+from typing import cast
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from agent.capture.folder import FolderSource
+from agent.capture.pyav_options import NetworkScheme, Place, file_place
+from agent.capture.query import wrong
+from agent.capture.scene import SceneSource, parse_scene
+from agent.capture.source import Interrupted, OpenRequest, Source
+from agent.capture.usb import parse_usb, resolve
+from agent.errors import Cause, SourceError
+
+NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https"})
+_CONTROL = frozenset(map(chr, [*range(32), 127]))
+
+
+def open_source(request: OpenRequest, interrupted: Interrupted) -> Source:
+    """Open what `request.url` names; blocks for at most about twice `open_timeout_s`.
+
+    `interrupted` says whether the caller has lost interest; it is asked between steps and while waiting,
+    FFmpeg itself stops at its time limits. Raises SourceError, whose text has no password in it.
+    """
+    try:
+        return _open(request, interrupted)
+    except SourceError as err:
+        err.args = (request.redact(str(err)),)
+        raise
+
+
+def _open(request: OpenRequest, interrupted: Interrupted) -> Source:
+    url = request.url
+    if not url or any(letter in _CONTROL for letter in url):
+        raise wrong("the source is empty or has control characters in it")
+    scheme, colon, _ = url.partition(":")
+    scheme = scheme.lower()
+    if not colon or "/" in scheme:
+        return _open_path(url, request, interrupted)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise wrong(f"the {scheme} source is no valid URL") from None
+    if scheme in NETWORK_SCHEMES:
+        place = Place(target=url, scheme=cast("NetworkScheme", scheme))
+        return _open_media(place, request, _without_secrets(parts), interrupted)
+    match scheme:
+        case "file":
+            if parts.netloc not in ("", "localhost"):
+                raise wrong("a file source is on this machine: write file:///path")
+            path = unquote(parts.path)
+            return _open_path(f"{path}?{parts.query}" if parts.query else path, request, interrupted)
+        case "usb":
+            return _open_usb(parts, request, interrupted)
+        case "test":
+            if parts.netloc != "scene" or parts.path not in ("", "/"):
+                raise wrong("the only test source is test://scene")
+            return SceneSource(parse_scene(parts.query), interrupted)
+        case _:
+            known = ", ".join(sorted(NETWORK_SCHEMES | {"file", "usb", "test"}))
+            raise wrong(f"a source cannot begin with {scheme}: (a path, or one of {known})")
+
+
+def _open_path(text: str, request: OpenRequest, interrupted: Interrupted) -> Source:
+    path, query = Path(text), ""
+    if not path.exists() and "?" in text:
+        before, _, query = text.partition("?")
+        path = Path(before)
+    if path.is_dir():
+        return FolderSource(path, query, loop=request.loop)
+    if not path.exists():
+        raise SourceError(Cause.NOT_FOUND, f"{path}: there is no such file")
+    if not path.is_file():  # a pipe would hang, a device is no file
+        raise SourceError(Cause.NOT_FOUND, f"{path} is no regular file")
+    if query:
+        raise wrong(f"{path}: a file takes no parameters")
+    return _open_media(file_place(path), request, str(path), interrupted)
+
+
+def _open_usb(parts: SplitResult, request: OpenRequest, interrupted: Interrupted) -> Source:
+    camera = parse_usb(parts.path, parts.query)
+    device = resolve(camera)
+    if request.backend == "opencv":
+        # Each backend costs memory that a stream with the other one need not pay.
+        from agent.capture.opencv_source import Asked, OpencvSource  # noqa: PLC0415
+
+        asked = Asked(size=camera.size, fps=camera.fps, format=camera.format)
+        place = Place(target=device, scheme="v4l2")
+        return OpencvSource(place, request, device, interrupted, asked)
+    options = []
+    if camera.size is not None:
+        options.append(("video_size", f"{camera.size[0]}x{camera.size[1]}"))
+    if camera.fps is not None:
+        options.append(("framerate", f"{camera.fps:g}"))
+    if camera.format is not None:
+        options.append(("input_format", camera.format))
+    place = Place(target=device, scheme="v4l2", format="v4l2", options=tuple(options))
+    return _open_media(place, request, device, interrupted)
+
+
+def _open_media(place: Place, request: OpenRequest, where: str, interrupted: Interrupted) -> Source:
+    if request.backend == "opencv":
+        from agent.capture.opencv_source import OpencvSource  # noqa: PLC0415
+
+        return OpencvSource(place, request, request.redact(where), interrupted)
+    from agent.capture.pyav_source import open_pyav  # noqa: PLC0415
+
+    return open_pyav(place, request, request.redact(where), interrupted)
+
+
+def _without_secrets(parts: SplitResult) -> str:
+    """A URL as people may read it: no user, password or parameters."""
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

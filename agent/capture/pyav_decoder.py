@@ -1,0 +1,163 @@
+"""PyAV's decoder: packets in, pictures in presentation order out, each with its time and stamp.
+
+One thread decodes, in slices at most: decoding frames in parallel delays each by a frame a thread.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
+
+import av
+import av.error
+from av.codec.context import ThreadType
+from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from agent.capture import hwaccel
+from agent.capture.hwaccel import Choice
+from agent.capture.pyav_errors import translate
+from agent.capture.pyav_picture import PyavPicture, Scaler
+from agent.capture.source import Picture, Stamp
+from agent.errors import Cause, SourceError
+
+_V4L2M2M = "v4l2m2m"
+# So many damaged key frames in a row and never a picture: this is not what its header says.
+_HOPELESS_KEY_FRAMES = 8
+
+
+@dataclass(slots=True, eq=False)
+class PacketUnit:
+    """A `Unit`: one compressed packet."""
+
+    packet: Packet[VideoStream]
+    pts_s: float | None
+    dts_s: float | None
+    is_key: bool
+    size: int
+    stamp: Stamp
+    shift_s: float = 0.0  # what the laps before took: added to the times in the packet
+    lap: int = 0
+    clock_s: float | None = None  # the presentation time where the container has no clock
+
+
+class Decoder:
+    """The decoder of one source, used in one thread; it outlives its container."""
+
+    def __init__(self, context: VideoCodecContext, time_base: Fraction, step_s: float) -> None:
+        self._context = context
+        self._time_base = time_base
+        self._step_s = step_s  # between two frames, where the stream does not say
+        self._scaler = Scaler()
+        self._last_s: float | None = None
+        self._lap = 0
+        self._shift_s = 0.0
+        self._stamp = Stamp(0, 0)
+        self._seen_key = False
+        self._seen_picture = False
+        self._bad_key_frames = 0
+
+    def decode(self, unit: PacketUnit) -> list[Picture]:
+        """See `Source.decode`."""
+        pictures: list[Picture] = []
+        if unit.lap != self._lap:  # a file began again: first what the decoder still holds of the last lap
+            pictures = self.flush()
+            self._context.flush_buffers()
+            self._lap, self._shift_s = unit.lap, unit.shift_s
+        self._stamp = unit.stamp
+        self._seen_key |= unit.is_key
+        # A tuple of its own each time: PyAV knows an opaque object by its address.
+        unit.packet.opaque = (unit.stamp, unit.clock_s)
+        try:
+            frames = self._context.decode(unit.packet)
+        except av.error.FFmpegError as err:
+            if isinstance(err, av.error.InvalidDataError) and not self._seen_key:
+                return pictures  # not damaged: what it refers to came before we did
+            raise self._failure(err, unit) from err
+        pictures += [self._picture(frame) for frame in frames]
+        if frames:
+            self._seen_picture = True
+        return pictures
+
+    def flush(self) -> list[Picture]:
+        """See `Source.flush`; idempotent."""
+        try:
+            return [self._picture(frame) for frame in self._context.decode(None)]
+        except (av.error.EOFError, av.error.InvalidDataError):
+            return []  # flushed before, or nothing whole was left
+
+    def restart(self) -> None:
+        """Forget all that was decoded: the same packets come again."""
+        self._context.flush_buffers()
+        self._last_s = None
+        self._seen_key = self._seen_picture = False
+
+    def _failure(self, err: av.error.FFmpegError, unit: PacketUnit) -> SourceError:
+        error = translate(err, "decoding", network=False, timed_out=False)
+        self._bad_key_frames += unit.is_key
+        hopeless = not self._seen_picture and self._bad_key_frames >= _HOPELESS_KEY_FRAMES
+        if error.cause is Cause.CODEC or hopeless:
+            return SourceError(Cause.CODEC, f"{self._context.name} video cannot be decoded: {error}")
+        return SourceError(Cause.CORRUPT, f"a damaged packet of {self._context.name} video")
+
+    def _picture(self, frame: VideoFrame) -> Picture:
+        # Decoders of small boards may not carry the opaque object through.
+        stamp, clock_s = cast("tuple[Stamp, float | None]", frame.opaque or (self._stamp, None))
+        pts = frame.pts if frame.pts is not None else frame.dts
+        if clock_s is not None:
+            pts_s = clock_s
+        elif pts is not None:
+            pts_s = float(pts * self._time_base) + self._shift_s
+        else:
+            pts_s = self._shift_s if self._last_s is None else self._last_s + self._step_s
+        self._last_s = pts_s
+        return PyavPicture(frame, pts_s, stamp, self._scaler)
+
+
+def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, Choice[VideoCodecContext]]:
+    """The decoder for `stream`: hardware if `wanted` and possible, else software.
+
+    Raises SourceError when there is none at all.
+    """
+    # PyAV gives a stream that no decoder of this build knows no context, whatever its stubs say.
+    software = cast("VideoCodecContext | None", stream.codec_context)
+    if software is None:
+        raise SourceError(Cause.CODEC, "its codec is not supported")
+    compiled = [*hwdevices_available(), _V4L2M2M]
+    choice = hwaccel.choose(
+        wanted,
+        codec=software.name,
+        compiled=compiled,
+        attempt=lambda device: _hardware_context(software, device),
+    )
+    context = choice.decoder or software
+    if choice.decoder is None:
+        context.thread_type = ThreadType.SLICE
+        context.thread_count = 1
+    context.copy_opaque = True
+    return context, choice
+
+
+def _hardware_context(software: VideoCodecContext, device: str) -> VideoCodecContext | str:
+    """A decoder on `device` with the parameters of `software`, or why there is none."""
+    try:
+        if device == _V4L2M2M:
+            context = av.CodecContext.create(f"{software.name}_v4l2m2m", "r")
+        else:
+            accelerator = HWAccel(device_type=device, allow_software_fallback=True)
+            context = av.CodecContext.create(software.codec.canonical_name, "r", hwaccel=accelerator)
+            if not context.is_hwaccel:
+                return f"it does not decode {software.name}"
+        context = cast("VideoCodecContext", context)
+        context.extradata = software.extradata
+        with contextlib.suppress(ValueError):  # a tag that is no text: only for odd old codecs it matters
+            context.codec_tag = software.codec_tag
+        context.width, context.height = software.width, software.height
+        if device == _V4L2M2M:
+            context.open()  # this one shows now whether the machine has it
+    except (av.error.FFmpegError, ValueError) as err:
+        return (getattr(err, "strerror", None) or "no such decoder").strip().lower()
+    return context
