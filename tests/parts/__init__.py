@@ -1,0 +1,1 @@
+"""One real component each: a process, a socket, an encoded file, a broker."""
