@@ -33,7 +33,7 @@ _HOPELESS_KEY_FRAMES = 8
 class PacketUnit:
     """A `Unit`: one compressed packet."""
 
-    packet: Packet[VideoStream]
+    packet: "Packet[VideoStream]"  # quoted: only the stubs know it as generic
     pts_s: float | None
     dts_s: float | None
     is_key: bool

@@ -15,7 +15,7 @@ import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from agent.capture.jpeg import encode_jpeg, fit_width
 from agent.capture.source import Pixels, Stamp
@@ -50,12 +50,16 @@ class Scaler:
             if len(self._reformatters) == _MAX_SCALERS:
                 self._reformatters.clear()
             self._reformatters[key] = VideoReformatter()
+        # What FFmpeg's older formats say by their name must not be lost on the way to one that cannot.
+        full_range = ColorRange.JPEG if frame.format.name.startswith("yuvj") else None
         shrinks = width <= frame.width and height <= frame.height
         return self._reformatters[key].reformat(
             frame,
             width,
             height,
             pixel_format,
+            src_color_range=full_range,
+            dst_color_range=full_range,
             interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
             threads=1,
         )

@@ -148,7 +148,7 @@ class PyavSource:
 
     # --- reading ---
 
-    def _demux(self, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    def _demux(self, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
         return self._container.demux(stream)
 
     def _read(self) -> PacketUnit:
@@ -163,7 +163,7 @@ class PyavSource:
             elif packet.size > 0:  # to the decoder, an empty one would mean the end
                 return self._unit(packet)
 
-    def _unit(self, packet: Packet[VideoStream]) -> PacketUnit:
+    def _unit(self, packet: "Packet[VideoStream]") -> PacketUnit:
         stamp = Stamp.now()
         pts_s, dts_s = self._clock.times(packet.pts, packet.dts, packet.duration)
         clock_s = None
