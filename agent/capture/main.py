@@ -9,6 +9,7 @@ from agent.capture.loop import CaptureLoop
 from agent.capture.open import open_source
 from agent.capture.reader import Inbox, Reader
 from agent.capture.source import OpenRequest
+from agent.config.secret import redact_url
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
 
@@ -16,7 +17,7 @@ from agent.ipc.child import become_child
 def main(sock: socket.socket, args: CaptureArgs, log_level: str, resume: tuple[int, int]) -> None:
     """Capture one stream until told to stop; `resume` is the last generation and the next frame number."""
     become_child(f"vd:{args.stream}")
-    log.configure(level=log_level, redact=args.redact)
+    log.configure(level=log_level, redact=redact_url)
     request = OpenRequest(
         url=args.url.reveal(),
         backend=args.backend,
@@ -25,7 +26,7 @@ def main(sock: socket.socket, args: CaptureArgs, log_level: str, resume: tuple[i
         loop=args.loop,
         open_timeout_s=args.open_timeout_s,
         read_timeout_s=args.read_timeout_s,
-        redact=args.redact,
+        redact=redact_url,
     )
     inbox = Inbox()
     with Reader(request, inbox, open_source, Backoff()) as reader:

@@ -338,4 +338,32 @@ class Inspected(Message):
         return cls(tuple(fields[0]))
 
 
-MESSAGES: dict[int, type[Message]] = {kind.tag: kind for kind in Message.__subclasses__()}
+MESSAGES: dict[int, type[Message]] = {
+    kind.tag: kind
+    for kind in (
+        Sample,
+        Lend,
+        Retire,
+        Want,
+        Release,
+        TakeSnapshot,
+        Stop,
+        Opened,
+        Filled,
+        Trouble,
+        Ended,
+        Counts,
+        SnapshotTaken,
+        Serve,
+        Forget,
+        Run,
+        Ready,
+        Done,
+        Failed,
+        StartFailed,
+        Inspecting,
+        KindFound,
+        KindFailed,
+        Inspected,
+    )
+}

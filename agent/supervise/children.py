@@ -155,7 +155,7 @@ class Children:
             case Step.NOTHING:
                 pass
         if wanted is None and row.seen.phase is Phase.ABSENT:
-            del self._rows[name]
+            self._rows.pop(name, None)  # reaping has stepped on already, perhaps as far as here
 
     def _start(self, name: str, row: _Row, spec: ChildSpec, now_s: float) -> None:
         row.seen = Seen(

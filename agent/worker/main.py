@@ -4,6 +4,7 @@ import socket
 import time
 
 from agent import log
+from agent.config.secret import redact_url
 from agent.contract.codec import UnpackableError, json_data, pack_data
 from agent.errors import ChannelClosedError
 from agent.frames.format import FrameFormat
@@ -22,7 +23,7 @@ _SHARED = ""  # the stream of the one instance that serves all
 def main(sock: socket.socket, args: WorkerArgs, log_level: str, streams: tuple[str, ...]) -> None:
     """Serve windows until told to stop; `streams` get their instances before anything runs."""
     become_child(f"vd:{args.algorithm}")
-    log.configure(level=log_level, redact=args.redact)
+    log.configure(level=log_level, redact=redact_url)
     channel = Channel(sock)
     try:
         loaded = call_foreign(lambda: kinds.load(args.origin)[args.kind])

@@ -1,0 +1,74 @@
+"""Keeps the retained documents true: a change of state is told at once, counters at leisure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent.contract.status import AlgorithmStatus, Reported, StreamStatus
+from agent.contract.topics import Topics
+
+COUNTERS_EVERY_S = 10.0
+_COUNTERS = {
+    "frames",
+    "fps",
+    "fps_decoded",
+    "bitrate_bps",
+    "runs",
+    "results",
+    "skipped",
+    "run_ms_mean",
+    "run_ms_max",
+    "retry_in_s",
+}
+
+
+class Herald:
+    """Publishes the status of streams and the report of everything, when they differ from what was said.
+
+    `publish` gets a topic and a retained payload; an empty one clears the topic.
+    """
+
+    def __init__(self, topics: Topics, publish: Callable[[str, bytes], None]) -> None:
+        self._topics = topics
+        self._publish = publish
+        self._said: dict[str, dict[str, Any]] = {}
+        self._reported: dict[str, Any] = {}
+        self._counters_due_s = 0.0
+
+    def tell(
+        self,
+        now_s: float,
+        report: Reported,
+        streams: Mapping[str, StreamStatus],
+        algorithms: Mapping[str, AlgorithmStatus],
+    ) -> None:
+        """Publish what has changed; `now_s` is monotonic."""
+        with_counters = now_s >= self._counters_due_s
+        if with_counters:
+            self._counters_due_s = now_s + COUNTERS_EVERY_S
+        for name, status in streams.items():
+            if self._differs(name, status, with_counters=with_counters):
+                self._publish(self._topics.stream_status(name), status.json_bytes())
+        for name in self._said.keys() - streams.keys():
+            del self._said[name]
+            self._publish(self._topics.stream_status(name), b"")
+        essence = {
+            "revision": report.revision,
+            "streams": {name: _essence(status) for name, status in streams.items()},
+            "algorithms": {name: _essence(status) for name, status in algorithms.items()},
+        }
+        if with_counters or essence != self._reported:
+            self._reported = essence
+            self._publish(self._topics.reported, report.json_bytes())
+
+    def _differs(self, name: str, status: StreamStatus, *, with_counters: bool) -> bool:
+        essence = status.model_dump() if with_counters else _essence(status)
+        before = self._said.get(name)
+        if before is not None and all(before.get(key) == value for key, value in essence.items()):
+            return False
+        self._said[name] = status.model_dump()
+        return True
+
+
+def _essence(status: StreamStatus | AlgorithmStatus) -> dict[str, Any]:
+    """All but the counters."""
+    return status.model_dump(exclude=_COUNTERS)

@@ -1,0 +1,160 @@
+"""Slots in real shared memory: allocation, leases, sharing, and what is left behind (nothing)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.capture.accounting import Accounting, Fate
+from agent.capture.array_picture import ArrayPicture
+from agent.capture.lending import Lending
+from agent.capture.played import Played
+from agent.capture.source import Stamp
+from agent.errors import NoRoomError
+from agent.frames import FrameFormat, Slots, allocate, free_bytes
+
+GRAY = FrameFormat(8, 4, "gray8")
+
+
+def _frame(number: int, accounting: Accounting) -> Played:
+    accounting.arrived()
+    pixels = np.full((4, 8), number, np.uint8)
+    return Played(ArrayPicture(pixels, pts_s=number / 25, stamp=Stamp.now()), number)
+
+
+def _slots(count: int, frame_format: FrameFormat = GRAY) -> tuple[Slots, Slots]:
+    with allocate(frame_format.slot_bytes * count, purpose="a test") as segment:
+        return (
+            Slots(frame_format, count, os.dup(segment.fd), writable=True),
+            Slots(frame_format, count, os.dup(segment.fd), writable=False),
+        )
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "shape", "frame_bytes"),
+    [
+        ("bgr24", (360, 640, 3), 691_200),
+        ("rgb24", (360, 640, 3), 691_200),
+        ("gray8", (360, 640), 230_400),
+        ("nv12", (540, 640), 345_600),
+    ],
+)
+def test_formats_have_their_shapes(
+    pixel_format: str, shape: tuple[int, ...], frame_bytes: int
+) -> None:
+    frame_format = FrameFormat(640, 360, pixel_format)  # type: ignore[arg-type]
+    assert (frame_format.shape, frame_format.frame_bytes) == (shape, frame_bytes)
+    assert frame_format.slot_bytes % 4096 == 0
+
+
+def test_reader_sees_what_the_writer_wrote_and_cannot_write() -> None:
+    writer, reader = _slots(2)
+    writer.view(1)[:] = 77
+    view = reader.view(1)
+    assert int(view.min()) == int(view.max()) == 77
+    with pytest.raises(ValueError, match="read-only"):
+        view[0, 0] = 1
+    with pytest.raises(IndexError):
+        reader.view(2)
+
+
+def test_segment_has_no_name() -> None:
+    before = set(os.listdir("/dev/shm"))
+    with allocate(4096, purpose="a test"):
+        assert set(os.listdir("/dev/shm")) == before
+
+
+def test_full_memory_is_an_error_with_numbers() -> None:
+    free = free_bytes()
+    with pytest.raises(NoRoomError, match=r"stream 'door' needs [\d.]+ MB of shared memory, [\d.]+ MB are free"):
+        allocate(free + (1 << 30), purpose="stream 'door'")
+    assert free_bytes() > free - (64 << 20)
+
+
+def test_memory_is_free_again_after_a_kill() -> None:
+    code = (
+        "from agent.frames import allocate; import sys\n"
+        "s = allocate(200 << 20, purpose='x'); print('ok', flush=True); sys.stdin.read()"
+    )
+    before = free_bytes()
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ok\n"
+        assert free_bytes() <= before - (100 << 20)
+        child.kill()
+    assert free_bytes() >= before - (64 << 20)
+
+
+def test_two_windows_share_a_slot_and_it_is_written_again_only_when_both_are_back() -> None:
+    accounting = Accounting()
+    lending = Lending(accounting)
+    writer, reader = _slots(2)
+    lending.lend(1, writer)
+    first, second, third = (_frame(number, accounting) for number in (10, 11, 12))
+    (a,) = lending.fill(1, [first], GRAY)
+    (b,) = lending.fill(2, [first], GRAY)
+    assert a.slot == b.slot
+    (c,) = lending.fill(3, [second], GRAY)
+    assert c.slot != a.slot
+    assert not lending.has_room([third], GRAY)
+    lending.release(1, used=True)
+    assert not lending.has_room([third], GRAY)
+    lending.release(2, used=True)
+    assert lending.has_room([third], GRAY)
+    (d,) = lending.fill(4, [third], GRAY)
+    assert d.slot == a.slot
+    assert int(reader.view(d.slot)[0, 0]) == 12
+    assert int(reader.view(c.slot)[0, 0]) == 11
+
+
+def test_overlapping_windows_write_each_frame_once() -> None:
+    accounting = Accounting()
+    lending = Lending(accounting)
+    writer, reader = _slots(6)
+    lending.lend(1, writer)
+    frames = [_frame(number, accounting) for number in range(6)]
+    for ticket, begin in enumerate(range(4), start=1):
+        window = frames[begin : begin + 3]
+        assert lending.has_room(window, GRAY)
+        refs = lending.fill(ticket, window, GRAY)
+        assert [int(reader.view(ref.slot)[0, 0]) for ref in refs] == [begin, begin + 1, begin + 2]
+        lending.release(ticket, used=True)
+
+
+def test_fates_add_up_and_unused_windows_turn_stale() -> None:
+    accounting = Accounting()
+    lending = Lending(accounting)
+    lending.lend(1, _slots(4)[0])
+    frames = [_frame(number, accounting) for number in range(4)]
+    lending.fill(1, frames[:2], GRAY)
+    lending.fill(2, frames[1:3], GRAY)
+    frames[3].settle(Fate.BUSY, accounting)
+    lending.release(1, used=False)
+    lending.release(2, used=True)
+    counts = {fate: accounting.of(fate) for fate in Fate}
+    assert counts[Fate.STALE] == 1  # frame 0; frame 1 was used by the other window
+    assert counts[Fate.WANTED] == 2
+    assert counts[Fate.BUSY] == 1
+    assert sum(counts.values()) == accounting.received == 4
+
+
+def test_retired_slots_are_not_used_again() -> None:
+    accounting = Accounting()
+    lending = Lending(accounting)
+    lending.lend(1, _slots(1)[0])
+    lending.fill(1, [_frame(1, accounting)], GRAY)
+    lending.retire(1)
+    lending.release(1, used=True)
+    assert not lending.offers(GRAY)
+    lending.lend(2, _slots(1)[0])
+    (ref,) = lending.fill(2, [_frame(1, accounting)], GRAY)
+    assert ref.pool == 2
