@@ -4,6 +4,7 @@ The allow-lists for what comes over the network are elsewhere (design section 8)
 there is a source for can be opened here, and FFmpeg never gets to choose a protocol.
 """
 
+import socket
 from pathlib import Path
 from typing import cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -47,7 +48,9 @@ def _open(request: OpenRequest, interrupted: Interrupted) -> Source:
         raise wrong(f"the {scheme} source is no valid URL") from None
     if scheme in NETWORK_SCHEMES:
         place = Place(target=url, scheme=cast("NetworkScheme", scheme))
-        return _open_media(place, request, _without_secrets(parts), interrupted)
+        where = _without_secrets(parts)
+        _look_up(parts, where)
+        return _open_media(place, request, where, interrupted)
     match scheme:
         case "file":
             if parts.netloc not in ("", "localhost"):
@@ -112,7 +115,20 @@ def _open_media(place: Place, request: OpenRequest, where: str, interrupted: Int
     return open_pyav(place, request, request.redact(where), interrupted)
 
 
+def _look_up(parts: SplitResult, where: str) -> None:
+    """Look up the host, as FFmpeg calls a name that is not known by the same error as much else."""
+    try:
+        port = parts.port
+        if not parts.hostname:
+            raise wrong(f"{where} names no host")
+        socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as err:
+        raise SourceError(Cause.REFUSED, f"{where}: the host name cannot be looked up") from err
+    except ValueError:
+        raise wrong(f"{where} is no valid URL") from None
+
+
 def _without_secrets(parts: SplitResult) -> str:
-    """A URL as people may read it: no user, password or parameters."""
+    """Give a URL as people may read it: no user, password or parameters."""
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))

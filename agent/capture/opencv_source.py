@@ -87,9 +87,7 @@ class OpencvSource(WholePictures):
             self._after_last(time.monotonic() - began_s)
         stamp = Stamp.now()
         self._read_any = True
-        return PictureUnit(
-            content=pixels, pts_s=self._time_of(stamp), size=int(pixels.nbytes), stamp=stamp
-        )
+        return PictureUnit(content=pixels, pts_s=self._time_of(stamp), size=int(pixels.nbytes), stamp=stamp)
 
     def decode(self, unit: Unit) -> list[Picture]:
         """The picture that came."""

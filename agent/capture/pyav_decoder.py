@@ -6,7 +6,7 @@ One thread decodes, in slices at most: decoding frames in parallel delays each b
 import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import av
 import av.error
@@ -24,6 +24,12 @@ from agent.capture.pyav_picture import PyavPicture, Scaler
 from agent.capture.source import Picture, Stamp
 from agent.errors import Cause, SourceError
 
+# Only PyAV's stubs know a packet as generic.
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:
+    VideoPacket = Packet
+
 _V4L2M2M = "v4l2m2m"
 # So many damaged key frames in a row and never a picture: this is not what its header says.
 _HOPELESS_KEY_FRAMES = 8
@@ -33,7 +39,7 @@ _HOPELESS_KEY_FRAMES = 8
 class PacketUnit:
     """A `Unit`: one compressed packet."""
 
-    packet: "Packet[VideoStream]"  # quoted: only the stubs know it as generic
+    packet: VideoPacket
     pts_s: float | None
     dts_s: float | None
     is_key: bool
@@ -96,7 +102,7 @@ class Decoder:
         self._seen_key = self._seen_picture = False
 
     def _failure(self, err: av.error.FFmpegError, unit: PacketUnit) -> SourceError:
-        error = translate(err, "decoding", network=False, timed_out=False)
+        error = translate(err, "decoding", place=None, timed_out=False)
         self._bad_key_frames += unit.is_key
         hopeless = not self._seen_picture and self._bad_key_frames >= _HOPELESS_KEY_FRAMES
         if error.cause is Cause.CODEC or hopeless:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import av.error
 
+from agent.capture.pyav_options import Place
 from agent.errors import Cause, SourceError
 
 Doing = Literal["opening", "reading", "decoding"]
@@ -52,17 +53,23 @@ _BROKEN = (
 )
 
 
-def translate(error: av.error.FFmpegError, doing: Doing, *, network: bool, timed_out: bool) -> SourceError:
+def translate(
+    error: av.error.FFmpegError, doing: Doing, *, place: Place | None, timed_out: bool
+) -> SourceError:
     """Say what `error` means: a clause without a place, such as "nobody listens there".
 
-    `timed_out`: about as much time went by as there was; FFmpeg calls an RTSP server that never answers
-    "invalid data".
+    `timed_out`: about as much time went by as there was. FFmpeg calls it "invalid data" when an RTSP
+    server never answers, and also when it hangs up.
     """
     error.args = error.args[:2]  # the number and its meaning; the URL and the log line go
+    network = place is not None and place.network
     if isinstance(error, _BROKEN):
         return _broken(doing, network=network)
-    if timed_out and isinstance(error, av.error.InvalidDataError):
-        return SourceError(Cause.TIMEOUT, "no answer came within the time limit")
+    rtsp = place is not None and place.scheme in ("rtsp", "rtsps")
+    if rtsp and isinstance(error, av.error.InvalidDataError):
+        if timed_out:
+            return SourceError(Cause.TIMEOUT, "no answer came within the time limit")
+        return SourceError(Cause.REFUSED, "the server hung up, or its answer is no stream")
     by_type = next(((cause, text) for kind, cause, text in _BY_TYPE if isinstance(error, kind)), None)
     known = by_type or _BY_ERRNO.get(error.errno or 0)
     if known is not None:
@@ -71,9 +78,9 @@ def translate(error: av.error.FFmpegError, doing: Doing, *, network: bool, timed
 
 
 def _other(error: av.error.FFmpegError, doing: Doing, *, network: bool) -> SourceError:
-    if error.errno == errno.EIO and network:  # also what a host name that cannot be looked up comes to
+    if error.errno == errno.EIO and network:
         if doing == "opening":
-            return SourceError(Cause.REFUSED, "the host is not known or cannot be reached")
+            return SourceError(Cause.CORRUPT, "what the server sends is no stream")
         return SourceError(Cause.ENDED, "the connection broke")
     reason = (error.strerror or "unknown error").strip().rstrip(".")
     return SourceError(Cause.CORRUPT, f"{doing} it failed: {reason}")

@@ -13,11 +13,10 @@ from typing import Self
 import av
 import av.error
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from agent.capture.packet_clock import PacketClock
-from agent.capture.pyav_decoder import Decoder, PacketUnit, open_context
+from agent.capture.pyav_decoder import Decoder, PacketUnit, VideoPacket, open_context
 from agent.capture.pyav_errors import Doing, translate
 from agent.capture.pyav_options import Place, options
 from agent.capture.pyav_picture import PyavPicture
@@ -148,7 +147,7 @@ class PyavSource:
 
     # --- reading ---
 
-    def _demux(self, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+    def _demux(self, stream: VideoStream) -> Iterator[VideoPacket]:
         return self._container.demux(stream)
 
     def _read(self) -> PacketUnit:
@@ -163,7 +162,7 @@ class PyavSource:
             elif packet.size > 0:  # to the decoder, an empty one would mean the end
                 return self._unit(packet)
 
-    def _unit(self, packet: "Packet[VideoStream]") -> PacketUnit:
+    def _unit(self, packet: VideoPacket) -> PacketUnit:
         stamp = Stamp.now()
         pts_s, dts_s = self._clock.times(packet.pts, packet.dts, packet.duration)
         clock_s = None
@@ -203,8 +202,8 @@ class PyavSource:
     def _translated(
         self, err: av.error.FFmpegError, doing: Doing, began_s: float, limit_s: float
     ) -> SourceError:
-        timed_out = self._place.network and time.monotonic() - began_s >= 0.9 * limit_s
-        return self._named(translate(err, doing, network=self._place.network, timed_out=timed_out))
+        timed_out = time.monotonic() - began_s >= 0.9 * limit_s
+        return self._named(translate(err, doing, place=self._place, timed_out=timed_out))
 
     def _named(self, error: SourceError) -> SourceError:
         return SourceError(error.cause, f"{self._where}: {error}")

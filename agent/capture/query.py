@@ -19,7 +19,7 @@ def parse_query(query: str, known: Collection[str], source: str) -> dict[str, st
 
 
 def parse_size(text: str, name: str = "size") -> tuple[int, int]:
-    """"640x360" as (640, 360)."""
+    """Give (640, 360) for "640x360"."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     if match is None:
         raise wrong(f"{name}={text!r} is no size: write it as 640x360")

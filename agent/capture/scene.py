@@ -57,9 +57,7 @@ def scene(number: int, params: SceneParams) -> Pixels:
     picture = _background(params.width, params.height).copy()
     for shape in _shapes(params):
         shape.draw(picture, number)
-    cv2.putText(
-        picture, str(number), (6, 22), cv2.FONT_HERSHEY_PLAIN, 1.4, (235, 235, 235), 1, cv2.LINE_8
-    )
+    cv2.putText(picture, str(number), (6, 22), cv2.FONT_HERSHEY_PLAIN, 1.4, (235, 235, 235), 1, cv2.LINE_8)
     return picture
 
 

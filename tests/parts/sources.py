@@ -41,7 +41,9 @@ def play(source: Source, limit: int | None = None) -> tuple[list[Picture], list[
     return pictures, errors
 
 
-def pixels(picture: Picture, pixel_format: PixelFormat = "bgr24", size: tuple[int, int] | None = None) -> Pixels:
+def pixels(
+    picture: Picture, pixel_format: PixelFormat = "bgr24", size: tuple[int, int] | None = None
+) -> Pixels:
     """The picture as an array, `size` (width, height) or its own."""
     width, height = size or (picture.width, picture.height)
     shape = {

@@ -118,7 +118,9 @@ def test_the_picture_changes_its_size(tmp_path: Path, b_frames: int) -> None:
         pictures, errors = play(source)
     assert errors == []
     assert numbers(pictures) == list(range(45))
-    assert [(p.width, p.height) for p in pictures] == [(320, 240)] * 20 + [(480, 272)] * 15 + [(320, 240)] * 10
+    assert [(p.width, p.height) for p in pictures] == [(320, 240)] * 20 + [(480, 272)] * 15 + [
+        (320, 240)
+    ] * 10
     assert {pixels(picture, size=(160, 120)).shape for picture in pictures} == {(120, 160, 3)}
 
 
@@ -135,7 +137,9 @@ def test_a_looped_file_goes_on_in_time(tmp_path: Path, recipe: Recipe, backend: 
     assert times(pictures[:70]) == pytest.approx([n / 25 for n in range(70)], abs=0.0011)
 
 
-@pytest.mark.parametrize("recipe", [RECIPES[0], RECIPES[2], RECIPES[9], RECIPES[12], RECIPES[14]], ids=recipe_id)
+@pytest.mark.parametrize(
+    "recipe", [RECIPES[0], RECIPES[2], RECIPES[9], RECIPES[12], RECIPES[14]], ids=recipe_id
+)
 def test_opencv_gives_the_same_frames(tmp_path: Path, recipe: Recipe) -> None:
     path = encode(
         tmp_path / f"video{recipe.suffix}", codec=recipe.codec, frames=30, gop=10, b_frames=recipe.b_frames

@@ -119,7 +119,8 @@ def test_padding_of_lines_never_shows(pixel_format: PixelFormat, size: tuple[int
     image = colourful(318, 238)
     picture = decoded(image, "yuv444p")
     out = pixels(picture, pixel_format, size)
-    reference = picture.frame.reformat(*size, {"gray8": "yuv444p"}.get(pixel_format, pixel_format)).to_ndarray()
+    through = {"gray8": "yuv444p"}.get(pixel_format, pixel_format)
+    reference = np.asarray(picture.frame.reformat(*size, through).to_ndarray(), np.uint8)
     if pixel_format == "gray8":
         reference = reference[0]
     assert difference(out, reference) < 2
@@ -129,7 +130,8 @@ def test_padding_of_lines_never_shows(pixel_format: PixelFormat, size: tuple[int
 def test_a_scaler_for_each_format_asked_for_in_turn(kind: str) -> None:
     image = colourful()
     picture: Picture = decoded(image, "yuv420p") if kind == "pyav" else ArrayPicture(image, 0.0, NOW)
-    first = {(f, s): pixels(picture, f, s) for f in FORMATS for s in ((320, 240), (64, 48), (160, 120), (32, 24), (8, 8))}
+    sizes = ((320, 240), (64, 48), (160, 120), (32, 24), (8, 8))
+    first = {(f, s): pixels(picture, f, s) for f in FORMATS for s in sizes}
     for (pixel_format, size), expected in first.items():
         assert np.array_equal(pixels(picture, pixel_format, size), expected)
 

@@ -16,7 +16,10 @@ Ticks = tuple[int | None, int | None, int | None]
         # B-frames: shown in another order than decoded
         ([(0, -4, 4), (8, 0, 4), (4, 4, 4)], [(0.0, -0.4), (0.8, 0.0), (0.4, 0.4)]),
         # Matroska knows no decoding time at first
-        ([(0, None, 4), (8, None, 4), (4, 0, 4), (12, 4, 4)], [(0.0, 0.0), (0.8, 0.5), (0.4, 0.5), (1.2, 0.5)]),
+        (
+            [(0, None, 4), (8, None, 4), (4, 0, 4), (12, 4, 4)],
+            [(0.0, 0.0), (0.8, 0.5), (0.4, 0.5), (1.2, 0.5)],
+        ),
         # a bare elementary stream knows nothing
         ([(None, None, None)] * 3, [(None, 0.0), (None, 0.5), (None, 1.0)]),
         # decoding times that fall or repeat

@@ -15,7 +15,9 @@ def test_sizes(text: str, size: tuple[int, int]) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "640", "640x", "0x5", "-1x5", "640X360", "16385x1", "6.5x7", "999999x1"])
+@pytest.mark.parametrize(
+    "text", ["", "640", "640x", "0x5", "-1x5", "640X360", "16385x1", "6.5x7", "999999x1"]
+)
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(SourceError, match="size") as caught:
         parse_size(text)
@@ -53,7 +55,9 @@ def test_scene(query: str, params: SceneParams) -> None:
     assert parse_scene(query) == params
 
 
-@pytest.mark.parametrize("query", ["size=8x8", "fps=0", "shapes=-1", "seed=a", "frames=0", "colour=red", "fps="])
+@pytest.mark.parametrize(
+    "query", ["size=8x8", "fps=0", "shapes=-1", "seed=a", "frames=0", "colour=red", "fps="]
+)
 def test_a_scene_that_cannot_be(query: str) -> None:
     with pytest.raises(SourceError):
         parse_scene(query)
