@@ -19,8 +19,11 @@ _PROTOCOLS = {
     "https": "http,https,tcp,tls,crypto",
     "v4l2": "",
 }
-# A camera that is opened between two key frames is looked at no longer than this (2 to 3.7 s otherwise).
-_ANALYZE_CAMERA_US = 500_000
+# How long FFmpeg looks at a camera before it gives the first packet. With five frames to tell the rate from
+# (20 is the default) a 25 fps camera that begins with a key frame is open after 0.5 s instead of 1.1 s.
+# Not `fflags=nobuffer`: it throws away what was looked at, the first key frame with it, and the first picture
+# then comes a whole group of pictures later (2.4 s instead of 0.5 s with one every 2 s).
+_LOOK = {"analyzeduration": "500000", "fpsprobesize": "5"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +58,12 @@ def options(place: Place, request: OpenRequest) -> dict[str, str]:
                 "rtsp_transport": request.rtsp_transport,
                 "timeout": read_us,
                 "allowed_media_types": "video",
-                "analyzeduration": str(_ANALYZE_CAMERA_US),
-                "fflags": "nobuffer",
+                **_LOOK,
             }
         case "rtmp" | "rtmps":
-            chosen |= {"rw_timeout": read_us, "analyzeduration": str(_ANALYZE_CAMERA_US)}
+            chosen |= {"rw_timeout": read_us, **_LOOK}
         case "http" | "https":
-            chosen |= {"rw_timeout": read_us, "analyzeduration": "1000000"}
+            chosen |= {"rw_timeout": read_us, **_LOOK, "analyzeduration": "1000000"}
         case _:
             pass
     return chosen | dict(place.options)

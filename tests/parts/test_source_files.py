@@ -4,10 +4,13 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import pytest
 
+from agent.capture.pyav_options import Place
+from agent.capture.pyav_source import open_pyav
 from agent.errors import Cause, SourceError
-from tests.parts.sources import numbers, opened, pixels, play, times
+from tests.parts.sources import numbers, opened, pixels, play, request, times
 from tests.video import Segment, encode, encode_segments
 
 
@@ -283,3 +286,30 @@ def test_after_the_end_it_stays_ended_and_flush_gives_nothing_twice(tmp_path: Pa
     assert source.flush() == []
     source.close()
     assert numbers(pictures) == list(range(10))  # pictures outlive their source
+
+
+def test_the_size_is_found_although_only_a_late_key_frame_tells_it(tmp_path: Path) -> None:
+    """A camera opened between key frames; what was read while looking for the size is not lost."""
+    whole = encode(tmp_path / "whole.ts", frames=80, gop=30)
+    late = tmp_path / "late.ts"
+    with av.open(str(whole)) as container, av.open(str(late), "w") as cut:
+        stream = container.streams.video[0]
+        copy = cut.add_stream_from_template(stream)
+        for index, packet in enumerate(container.demux(stream)):
+            if index >= 10 and packet.size:
+                packet.stream = copy
+                cut.mux(packet)
+    hasty = (("probesize", "2000"), ("analyzeduration", "1"))
+    place = Place(target=f"file:{late}", scheme="file", options=hasty)
+    with open_pyav(place, request(late), "late", lambda: False) as source:
+        assert (source.info.width, source.info.height) == (320, 240)
+        assert source.info.pixel_format == "yuv420p"
+        units = 0
+        pictures = []
+        with pytest.raises(SourceError, match="over"):
+            while True:
+                pictures += source.decode(source.read())
+                units += 1
+        pictures += source.flush()
+    assert units == 70
+    assert numbers(pictures) == list(range(30, 80))
