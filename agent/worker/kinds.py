@@ -100,9 +100,9 @@ def problems(member: Kind, params: Mapping[str, Any]) -> list[str]:
         try:
             member.Params.model_validate(dict(params))
         except ValidationError as err:
-            from agent.config.problems import explain  # noqa: PLC0415  only needed when something is wrong
+            from agent.config.problems import problems_of  # noqa: PLC0415  only needed when something is wrong
 
-            return [f"params.{line}" for line in explain(err, member.Params, dict(params))]
+            return [f"params.{line}" for line in problems_of(err, member.Params)]
         return []
     try:
         inspect.signature(member.init).bind(None, **params)

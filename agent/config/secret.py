@@ -1,0 +1,100 @@
+"""Secrets: where they come from, and how they stay out of sight."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from agent.errors import SecretError
+
+_PLACEHOLDER = re.compile(r"\{secret:([A-Za-z0-9_.-]{1,64})\}")
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^\s/?#@:]*):(?P<password>[^\s/?#]*)@")
+_QUERY = re.compile(r"(?i)(?P<key>[?&;](?:[\w.-]*(?:pass|passwd|password|pwd|secret|token|key|auth)[\w.-]*)=)[^&\s#;'\"]+")
+_HIDDEN: Final = "***"
+_MIN_CHARS = 4  # a shorter secret would tear holes into every text; `vedette check` warns of it
+
+
+class Secret:
+    """A text that hides itself; `reveal()` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._value
+
+    def __str__(self) -> str:
+        return _HIDDEN
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def redact_url(text: str) -> str:
+    """`text` with the passwords of URLs, and of their query parameters, masked."""
+    return _QUERY.sub(rf"\g<key>{_HIDDEN}", _USERINFO.sub(rf"\g<scheme>\g<user>:{_HIDDEN}@", text))
+
+
+class Secrets:
+    """Fills in `{secret:name}`, and masks every value that it has ever filled in.
+
+    A secret is looked for in the credentials of the systemd unit, then in the secrets folder, then in the
+    environment as VEDETTE_SECRET_<NAME>, with `.` and `-` as `_`. One newline at its end is not part of it.
+    """
+
+    def __init__(self, folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> None:
+        credentials = environ.get("CREDENTIALS_DIRECTORY")
+        self._folders = [Path(place) for place in (credentials, folder) if place]
+        self._environ = environ
+        self._known: set[str] = set()
+
+    def expand(self, text: str, *, url: bool = False) -> Secret:
+        """`text` with its secrets filled in, percent-encoded in a `url`. Raises SecretError."""
+
+        def value(match: re.Match[str]) -> str:
+            found = self._look_up(match[1])
+            return quote(found, safe="") if url else found
+
+        return Secret(_PLACEHOLDER.sub(value, text))
+
+    def redact(self, text: str) -> str:
+        """`text` without any secret: those filled in so far, and the passwords of URLs."""
+        for value in sorted(self._known, key=len, reverse=True):
+            text = text.replace(value, _HIDDEN)
+        return redact_url(text)
+
+    def _look_up(self, name: str) -> str:
+        variable = "VEDETTE_SECRET_" + re.sub(r"[.-]", "_", name).upper()
+        places = [folder / name for folder in self._folders]
+        value = None
+        for path in places:
+            try:
+                value = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+                break
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as err:
+                raise SecretError(f"secret {name!r}: {path} cannot be read: {_why(err)}") from err
+        if value is None:
+            value = self._environ.get(variable)
+        if value is None:
+            looked = ", ".join([*map(str, places), f"${variable}"])
+            raise SecretError(f"secret {name!r} is not there; looked for {looked}")
+        if len(value) >= _MIN_CHARS:
+            self._known |= {value, quote(value, safe=""), quote(value)}
+        return value
+
+
+def _why(err: OSError | UnicodeDecodeError) -> str:
+    return err.strerror or "error" if isinstance(err, OSError) else "it is not UTF-8 text"

@@ -1,0 +1,159 @@
+"""Cameras in, results out: the whole agent, a real broker, a real RTSP camera."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker import Mosquitto
+from tests.camera import RtspCamera
+from tests.system.agent_process import NUMBERS_KIND, AgentProcess
+from tests.video import encode
+from tests.waiting import eventually
+from tests.watcher import Watcher
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Iterator[RtspCamera]:
+    """Ten seconds of numbered H.264, over and over, behind a password."""
+    video = encode(tmp_path / "camera.mp4", frames=250, fps=25, gop=25)
+    with RtspCamera(video, user="viewer", password="pa55word") as camera:
+        yield camera
+
+
+@pytest.fixture
+def agent(tmp_path: Path, broker: Mosquitto) -> Iterator[AgentProcess]:
+    """An agent that has the kind Numbers; the test configures and starts it."""
+    agent = AgentProcess(tmp_path, broker.url)
+    agent.add_kind("numbers", NUMBERS_KIND)
+    yield agent
+    if agent.started:
+        agent.kill()
+
+
+def _assert_gapless(results: list[dict[str, object]]) -> None:
+    seqs = [result["seq"] for result in results]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_two_algorithms_get_exactly_the_frames_of_the_sampling_rule(
+    agent: AgentProcess, camera: RtspCamera, broker: Mosquitto
+) -> None:
+    agent.configure(
+        streams=[{"id": "door", "source": camera.url}],
+        algorithms=[
+            {"id": "each", "kind": "Numbers", "streams": ["door"], "interval": 0.2},
+            {
+                "id": "pairs",
+                "kind": "Numbers",
+                "streams": ["door"],
+                "interval": 1.0,
+                "frame_count": 3,
+                "frame_step": 5,
+                "size": [160, 120],
+                "pixel_format": "gray8",
+            },
+        ],
+    )
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        pairs = watcher.wait_for_results(4, "door", "pairs", timeout_s=20.0)
+        each = watcher.wait_for_results(15, "door", "each", timeout_s=20.0)
+        everything = watcher.results()
+    _assert_gapless(everything)
+    first = each[0]["data"]["numbers"][0]
+    for index, result in enumerate(each):
+        (seen,) = result["data"]["numbers"]
+        assert seen == (first + 5 * index) % 250  # every fifth frame, none skipped
+        assert result["skipped"] == 0
+    for result in pairs:
+        a, b, c = result["data"]["numbers"]
+        assert (b - a) % 250 == (c - b) % 250 == 5
+        assert result["frame"] == result["data"]["frames"][-1]
+    assert [(b["data"]["numbers"][-1] - a["data"]["numbers"][-1]) % 250 for a, b in itertools.pairwise(pairs[1:])] == [
+        25
+    ] * (len(pairs) - 2)
+    assert "pa55word" not in agent.log()
+    assert all(b"pa55word" not in message.payload for message in watcher.messages)
+
+
+def test_adding_and_removing_one_thing_interrupts_no_other(
+    agent: AgentProcess, camera: RtspCamera, broker: Mosquitto
+) -> None:
+    agent.configure(
+        streams=[{"id": "door", "source": camera.url}],
+        algorithms=[{"id": "steady", "kind": "Numbers", "streams": ["door"], "interval": 0.0}],
+    )
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        watcher.wait_for_results(10, "door", "steady", timeout_s=20.0)
+        assert watcher.call("stream.add", {"id": "yard", "source": camera.url})["code"] == 200
+        added = {"id": "extra", "kind": "Numbers", "streams": ["*"], "interval": 0.2}
+        assert watcher.call("algorithm.add", added)["code"] == 200
+        watcher.wait_for_results(5, "yard", "extra", timeout_s=20.0)
+        watcher.wait_for_results(5, "door", "extra", timeout_s=20.0)
+        assert watcher.call("stream.remove", {"id": "yard"})["code"] == 200
+        assert watcher.call("algorithm.remove", {"id": "extra"})["code"] == 200
+        before = len(watcher.messages)
+        watcher.wait_for_results(25, "door", "steady", since=before, timeout_s=20.0)
+        late = [m for m in watcher.messages[before:] if "/extra/" in m.topic or "/s/yard/a/" in m.topic]
+        assert late == []
+        assert watcher.latest("d/+/s/yard/status") is None  # retained, and cleared
+        steady = watcher.results("door", "steady")
+        everything = watcher.results()
+    numbers = [result["data"]["numbers"][0] for result in steady]
+    assert numbers == [(numbers[0] + index) % 250 for index in range(len(numbers))]
+    _assert_gapless(everything)
+
+
+def test_what_commands_added_survives_a_kill(
+    agent: AgentProcess, camera: RtspCamera, broker: Mosquitto
+) -> None:
+    agent.configure(algorithms=[{"id": "all", "kind": "Numbers", "streams": ["*"], "interval": 0.2}])
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        watcher.wait_for(lambda m: m.topic.endswith("/status") and b"online" in m.payload)
+        assert watcher.call("stream.add", {"id": "door", "source": camera.url})["code"] == 200
+        watcher.wait_for_results(3, "door", "all", timeout_s=20.0)
+        agent.kill()
+        before = len(watcher.messages)
+        agent.start()
+        again = watcher.wait_for_results(3, "door", "all", since=before, timeout_s=30.0)
+        assert {result["epoch"] for result in watcher.results()} == {1, 2}
+        assert again[-1]["epoch"] == 2
+        assert [r["seq"] for r in watcher.results() if r["epoch"] == 2][0] == 1
+        state = watcher.call("state.get")["data"]
+        assert state["streams"]["door"]["origin"] == "command"
+        assert state["algorithms"]["all"]["origin"] == "file"
+
+
+def test_camera_that_goes_and_comes_is_reopened(
+    agent: AgentProcess, camera: RtspCamera, broker: Mosquitto
+) -> None:
+    agent.configure(
+        streams=[{"id": "door", "source": camera.url, "read_timeout_s": 1.0, "open_timeout_s": 2.0}],
+        algorithms=[{"id": "all", "kind": "Numbers", "streams": ["door"], "interval": 0.2}],
+    )
+
+    def status() -> dict[str, object]:
+        found: dict[str, object] = watcher.latest("d/+/s/door/status") or {}
+        return found
+
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        watcher.wait_for_results(3, "door", "all", timeout_s=20.0)
+        for fault, cure, causes in (
+            (camera.hang_up, camera.resume, {"ended", "timeout"}),
+            (camera.stall, camera.resume, {"timeout"}),
+            (camera.offline, camera.online, {"refused", "ended", "timeout"}),
+        ):
+            generation = watcher.results()[-1]
+            fault()
+            eventually(lambda: status().get("cause"), 20.0, "the stream has a cause")
+            assert status()["cause"] in causes
+            before = len(watcher.messages)
+            cure()
+            watcher.wait_for_results(2, "door", "all", since=before, timeout_s=30.0)
+            eventually(lambda: status().get("state") == "running", 10.0, "the stream runs")
+            assert generation["seq"] < watcher.results()[-1]["seq"]
+        _assert_gapless(watcher.results())
+        counts = eventually(lambda: status().get("frames"), what="counts")
+        assert isinstance(counts, dict)
+        assert counts["received"] == sum(v for key, v in counts.items() if key != "received")
