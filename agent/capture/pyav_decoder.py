@@ -31,6 +31,8 @@ else:
     VideoPacket = Packet
 
 _V4L2M2M = "v4l2m2m"
+# Devices that FFmpeg reaches by decoders named after them; others plug into its usual decoders.
+_OWN_DECODERS = frozenset({_V4L2M2M, "qsv", "amf"})
 # So many damaged key frames in a row and never a picture: this is not what its header says.
 _HOPELESS_KEY_FRAMES = 8
 
@@ -128,8 +130,7 @@ def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, C
 
     Raises SourceError when there is none at all.
     """
-    # PyAV gives a stream that no decoder of this build knows no context, whatever its stubs say.
-    software = cast("VideoCodecContext | None", stream.codec_context)
+    software = _software_context(stream)
     if software is None:
         raise SourceError(Cause.CODEC, "its codec is not supported")
     compiled = [*hwdevices_available(), _V4L2M2M]
@@ -140,23 +141,37 @@ def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, C
         attempt=lambda device: _hardware_context(software, device),
     )
     context = choice.decoder or software
-    if choice.decoder is None:
+    if not context.is_open:
         context.thread_type = ThreadType.SLICE
         context.thread_count = 1
     context.copy_opaque = True
     return context, choice
 
 
+def codec_name(stream: VideoStream) -> str:
+    """FFmpeg's name of the decoder for `stream`, "" when there is none."""
+    context = _software_context(stream)
+    return "" if context is None else context.name
+
+
+def _software_context(stream: VideoStream) -> VideoCodecContext | None:
+    # PyAV gives a stream that no decoder of this build knows no context, whatever its stubs say.
+    return cast("VideoCodecContext | None", stream.codec_context)
+
+
 def _hardware_context(software: VideoCodecContext, device: str) -> VideoCodecContext | str:
     """A decoder on `device` with the parameters of `software`, or why there is none."""
     try:
-        if device == _V4L2M2M:
-            context = av.CodecContext.create(f"{software.name}_v4l2m2m", "r")
+        codec = software.codec.canonical_name
+        if device in _OWN_DECODERS:
+            codec = f"{codec}_{device}"
+        if device == _V4L2M2M:  # the decoder is all there is, no device is opened beforehand
+            context = av.CodecContext.create(codec, "r")
         else:
             accelerator = HWAccel(device_type=device, allow_software_fallback=True)
-            context = av.CodecContext.create(software.codec.canonical_name, "r", hwaccel=accelerator)
+            context = av.CodecContext.create(codec, "r", hwaccel=accelerator)
             if not context.is_hwaccel:
-                return f"it does not decode {software.name}"
+                return f"not available for {software.name}"
         context = cast("VideoCodecContext", context)
         context.extradata = software.extradata
         with contextlib.suppress(ValueError):  # a tag that is no text: only for odd old codecs it matters

@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from agent.capture.packet_clock import PacketClock
-from agent.capture.pyav_decoder import Decoder, PacketUnit, VideoPacket, open_context
+from agent.capture.pyav_decoder import Decoder, PacketUnit, VideoPacket, codec_name, open_context
 from agent.capture.pyav_errors import Doing, translate
 from agent.capture.pyav_options import Place, options
 from agent.capture.pyav_picture import PyavPicture
@@ -40,7 +40,7 @@ class PyavSource:
         self._container = self._open()
         try:
             stream = self._video()
-            self._codec = stream.codec_context.name if stream.codec_context else ""
+            self._codec = codec_name(stream)
             self._live = place.scheme in _LIVE_ALWAYS or (place.network and self._container.duration is None)
             self._clockless = self._live and self._container.format.name in _CLOCKLESS
             fps = None if self._clockless else _rate(stream)
@@ -191,8 +191,7 @@ class PyavSource:
         self._container.close()
         self._container = self._open()
         stream = self._video()
-        codec = stream.codec_context.name if stream.codec_context else ""
-        if codec != self._codec or stream.time_base != self._time_base:
+        if codec_name(stream) != self._codec or stream.time_base != self._time_base:
             raise SourceError(Cause.CORRUPT, f"{self._where} was replaced by another")
         self._packets = self._demux(stream)
         self._clock.begin_lap()
