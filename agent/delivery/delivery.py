@@ -1,0 +1,93 @@
+"""Delivery to the broker, seen from the rest of the agent."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from agent.delivery.backlog import Limits
+from agent.delivery.courier import Courier
+from agent.delivery.desk import Desk
+from agent.delivery.endpoint import Endpoint
+from agent.delivery.messages import DeliveryCounters, Gap, Inbound, Kind, Link, Outgoing
+
+FLUSH_S = 2.0  # at the end, for what is still queued
+_JOIN_S = 10.0  # the thread ends within FLUSH_S, or the 5 s of a TCP connection under way
+
+
+class Delivery:
+    """Keeps a connection to the broker and sends what is put, in a thread of its own.
+
+    Bounded: each kind has a limit in memory (`backlog.LIMITS`), the oldest is dropped and counted. Every
+    message with QoS 1 is sent until the broker has acknowledged it, over any number of connections; a
+    subscriber may see it twice. Inside the `with` block the thread runs; at its end what is queued is sent
+    (for `flush_s` at most), then `farewell()`, and the connection is closed so that no last will is
+    published.
+
+    `on_inbound` and `on_link` are called from the delivery thread and must only enqueue; an exception of
+    theirs is logged and counted.
+    """
+
+    def __init__(  # noqa: PLR0913  everything by name
+        self,
+        endpoint: Endpoint,
+        *,
+        subscriptions: Sequence[str] = (),
+        on_inbound: Callable[[Inbound], None] | None = None,
+        on_link: Callable[[Link], None] | None = None,
+        will: Outgoing | None = None,
+        farewell: Callable[[], Outgoing] | None = None,
+        drain_rate: float = 200.0,
+        flush_s: float = FLUSH_S,
+        limits: dict[Kind, Limits] | None = None,
+    ) -> None:
+        self._desk = Desk(limits)
+        self._courier = Courier(
+            endpoint,
+            self._desk,
+            subscriptions=tuple(subscriptions),
+            on_inbound=on_inbound,
+            on_link=on_link,
+            will=will,
+            farewell=farewell,
+            drain_rate=drain_rate,
+            flush_s=flush_s,
+        )
+        self._thread = threading.Thread(target=self._courier.run, name="vedette-delivery", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._desk.close()
+        self._thread.join(_JOIN_S)
+        if not self._thread.is_alive():
+            self._desk.release()
+
+    def put(self, message: Outgoing) -> None:
+        """Hand a message over; never blocks, from any thread."""
+        self._desk.put(message)
+
+    def counters(self) -> DeliveryCounters:
+        """What was done so far."""
+        return self._desk.counters()
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Ranges of results and events that were dropped on this device, oldest first."""
+        return self._desk.gaps()
+
+    def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
+        """The last messages that the broker would not have, each with the reason."""
+        return self._desk.dead_letters()
+
+    def progress(self) -> float:
+        """When the thread last turned (monotonic seconds); more than 5 s ago: it hangs or is dead."""
+        return self._courier.turned_s if self._thread.is_alive() else 0.0
+
+    def alive(self) -> bool:
+        """Whether the thread runs and has turned within the last 5 s."""
+        return self._thread.is_alive() and time.monotonic() - self._courier.turned_s < 5.0  # noqa: PLR2004

@@ -1,0 +1,211 @@
+"""Where messages are handed in and taken out: the only state that threads share, under one lock."""
+
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from contextlib import suppress
+
+from agent.delivery.backlog import Backlog, Entry, Limits
+from agent.delivery.messages import DeliveryCounters, Gap, Kind, Outgoing
+from agent.delivery.states import States
+
+FLEETING = 200  # messages with QoS 0 that may wait for the next turn
+_DEAD_LETTERS = 100
+
+
+class Desk:
+    """Bounded like its backlog; `put` never blocks longer than a few dictionary operations take."""
+
+    def __init__(self, limits: dict[Kind, Limits] | None) -> None:
+        self._lock = threading.Lock()
+        self._backlog = Backlog(limits)
+        self._states = States()
+        self._fleeting: deque[Outgoing] = deque()
+        self._linked = False
+        self._signalled = False
+        self._closing = False
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._tally: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._gaps: list[Gap] = []
+        self._dead: deque[tuple[Outgoing, str]] = deque(maxlen=_DEAD_LETTERS)
+
+    # Called from any thread.
+
+    def put(self, message: Outgoing) -> None:
+        """Take a message in; what does not fit pushes out the oldest of its kind."""
+        entry = Entry(message, time.monotonic(), message.size_bytes)
+        with self._lock:
+            if message.qos == 0:
+                if not self._linked or len(self._fleeting) >= FLEETING:
+                    self._tally["fleeting_dropped"] += 1
+                    return
+                self._fleeting.append(message)
+            else:
+                self._tally["accepted"] += 1
+                if message.kind != "state":
+                    self._backlog.accept(entry)
+                    self._account_dropped()
+                elif not self._states.put(entry):
+                    self._dropped[message.kind] += 1
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the delivery thread look."""
+        with self._lock:
+            if self._signalled or self._wake_fd < 0:
+                return
+            self._signalled = True
+            os.eventfd_write(self._wake_fd, 1)
+
+    def close(self) -> None:
+        """Ask the delivery thread to end."""
+        with self._lock:
+            self._closing = True
+        self.wake()
+
+    def counters(self) -> DeliveryCounters:
+        """What was counted so far."""
+        with self._lock:
+            tally = dict(self._tally)
+            tally["waiting"] = len(self._backlog) + self._states.unsettled
+            tally["waiting_bytes"] = self._backlog.size_bytes + self._states.size_bytes
+            tally["superseded"] = self._states.superseded
+            tally["republished"] = self._states.republished
+            return DeliveryCounters(dropped=dict(self._dropped), **tally)
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Ranges of results and events dropped here, oldest first."""
+        with self._lock:
+            return tuple(self._gaps)
+
+    def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
+        """The last messages that the broker would not have, each with the reason."""
+        with self._lock:
+            return tuple(self._dead)
+
+    # Called from the delivery thread.
+
+    @property
+    def wake_fd(self) -> int:
+        """Readable when there is something new."""
+        return self._wake_fd
+
+    def woken(self) -> None:
+        """Look again at the next `wake` only."""
+        with self._lock:
+            self._signalled = False
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._wake_fd)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the delivery thread is to end."""
+        return self._closing
+
+    def release(self) -> None:
+        """Nobody waits any more."""
+        with self._lock:
+            os.close(self._wake_fd)
+            self._wake_fd = -1
+
+    def link_up(self) -> None:
+        """There is a new connection."""
+        with self._lock:
+            self._linked = True
+            self._backlog.link_up()
+            self._states.all_due()
+
+    def link_down(self, in_flight: Iterable[Entry]) -> None:
+        """The connection is over; `in_flight` is what was not acknowledged."""
+        with self._lock:
+            self._linked = False
+            self._tally["fleeting_dropped"] += len(self._fleeting)
+            self._fleeting.clear()
+            self._backlog.link_down()
+            self._backlog.again(entry for entry in in_flight if entry.message.kind != "state")
+            self._tally["in_flight"] = 0
+
+    def next(self, *, late: bool) -> Entry | None:
+        """The most urgent message; it counts as in flight (states stay where they are)."""
+        with self._lock:
+            entry = self._states.next()
+            if entry is None:
+                entry = self._backlog.next(late=late)
+                self._tally["in_flight"] += entry is not None
+            return entry
+
+    def next_fleeting(self) -> Outgoing | None:
+        """The oldest message with QoS 0."""
+        with self._lock:
+            return self._fleeting.popleft() if self._fleeting else None
+
+    @property
+    def pending(self) -> tuple[bool, bool, bool]:
+        """Whether something waits that is (urgent, late, a repetition)."""
+        with self._lock:
+            states = len(self._states) > 0
+            return (
+                states or self._backlog.live or bool(self._fleeting),
+                self._backlog.late,
+                states or self._backlog.repeating,
+            )
+
+    def sent(self, entry: Entry) -> None:
+        """`entry` was handed to the connection."""
+        with self._lock:
+            self._tally["sent"] += 1
+            self._tally["resent"] += entry.sends > 1 and entry.message.kind != "state"
+            self._tally["replayed"] += entry.late
+
+    def delivered(self, entry: Entry, *, unmatched: bool) -> None:
+        """The broker has it."""
+        with self._lock:
+            if self._settle(entry):
+                self._tally["delivered"] += 1
+                self._tally["unmatched"] += unmatched
+
+    def refused(self, entry: Entry, reason: str, *, for_good: bool = False) -> None:
+        """The broker will not have it; `for_good`: a state is not tried on the next connection either."""
+        with self._lock:
+            if self._settle(entry):
+                self._tally["dead"] += 1
+                self._dead.append((entry.message, reason))
+                self._gap(entry.message, reason)
+            if for_good and entry.message.kind == "state":
+                self._states.forget(entry)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to one of the counters."""
+        with self._lock:
+            self._tally[name] += by
+
+    def _settle(self, entry: Entry) -> bool:
+        if entry.message.kind == "state":
+            return self._states.settled(entry)
+        entry.done = True
+        self._tally["in_flight"] -= 1
+        return True
+
+    def _account_dropped(self) -> None:
+        for entry in self._backlog.take_dropped():
+            self._dropped[entry.message.kind] += 1
+            self._gap(entry.message, "memory full")
+
+    def _gap(self, message: Outgoing, reason: str) -> None:
+        if message.epoch is None or message.seq is None:
+            return
+        add_gap(self._gaps, Gap(epoch=message.epoch, first=message.seq, last=message.seq, reason=reason))
+
+
+def add_gap(gaps: list[Gap], new: Gap, limit: int = 1_000) -> None:
+    """Add a gap, joined to the one before where it continues it; the oldest of more than `limit` go."""
+    old = gaps[-1] if gaps else None
+    same = old is not None and (old.epoch, old.reason) == (new.epoch, new.reason)
+    if old is not None and same and 0 <= new.first - old.last <= 1:
+        gaps[-1] = Gap(epoch=old.epoch, first=old.first, last=max(old.last, new.last), reason=old.reason)
+    else:
+        gaps.append(new)
+        del gaps[:-limit]
