@@ -68,7 +68,7 @@ def json_data(value: object, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX
     return data
 
 
-def decode_data(value: Any) -> Any:  # noqa: ANN401 - any tree
+def decode_data(value: Any) -> Any:  # noqa: ANN401  any tree
     """The unpacked tree with its `__nd__` maps as numpy arrays, `__bin__` maps as bytes.
 
     A map that is not exactly of that form stays as it is.
@@ -166,7 +166,7 @@ class _Writer:
             self.out += self._packer.pack({"__nd__": 1, "dtype": dtype, "shape": shape, "data": data})
 
 
-def _jsonable(  # noqa: C901, PLR0911 - one branch a type
+def _jsonable(  # noqa: C901, PLR0911  one branch a type
     value: object, depth: int, max_depth: int, max_bytes: int
 ) -> object:
     """The tree that `json.dumps` writes; the twin of `_Writer.write`."""
@@ -205,7 +205,7 @@ def _item(step: str, value: object, depth: int, max_depth: int, max_bytes: int) 
         raise err.below(step) from err.__cause__
 
 
-def _plain(value: object) -> object:  # noqa: PLR0911 - one line a type
+def _plain(value: object) -> object:  # noqa: PLR0911  one line a type
     """One step towards plain: a leaf, a list, a tuple, a dict or an array that can travel; else as it is."""
     kind = type(value)
     if kind in _LEAVES or kind is list or kind is dict or kind is tuple:
@@ -241,7 +241,7 @@ def _plain_numpy(value: "np.generic | np.ndarray[Any, Any]") -> object:
     """A number for a scalar or an array without dimensions; an array stays one; UnpackableError."""
     if value.dtype.kind not in "biufU":
         raise UnpackableError(f"a numpy value of dtype {value.dtype} cannot be packed")
-    if value.dtype.kind == "f" and value.dtype.itemsize > 8:  # noqa: PLR2004 - float128 is no wire type
+    if value.dtype.kind == "f" and value.dtype.itemsize > 8:  # noqa: PLR2004  float128 is no wire type
         value = value.astype(np.float64)
     return value if value.ndim else value.item()
 
@@ -271,7 +271,7 @@ def _array_parts(array: np.ndarray[Any, Any]) -> tuple[str, list[int], bytes]:
     return little.dtype.str, list(little.shape), little.tobytes()
 
 
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - nested lists of any depth
+def _without_nan(value: Any) -> Any:  # noqa: ANN401  nested lists of any depth
     if isinstance(value, list):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -21,7 +21,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class Request(BaseModel):
     """A command's payload; its verb is the last level of the topic."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: Id = Field(description="chosen by the sender; the same id again gets the same reply, and no action")
     args: dict[str, Any] = Field(default={}, description="arguments of the verb")
@@ -71,7 +71,7 @@ CODES: dict[int, str] = {
 class Arguments(BaseModel):
     """The arguments of a verb; one that is unknown is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # --- streams ------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ class StreamAdd(Arguments):
 
 
 class StreamUpdate(Arguments):
-    """Change the named settings of a stream, and leave the others."""
+    """Change the settings of a stream that are named; null brings a default back."""
 
     id: Id
     patch: Patch
@@ -126,7 +126,7 @@ class AlgorithmAdd(Arguments):
 
 
 class AlgorithmUpdate(Arguments):
-    """Change the named settings of an algorithm, and leave the others; `params` is replaced as a whole."""
+    """Change the settings of an algorithm that are named; null brings a default back, `params` go as a whole."""
 
     id: Id
     patch: Patch

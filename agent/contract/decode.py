@@ -55,7 +55,7 @@ def codec_of(payload: bytes) -> Codec:
     return "json" if payload.lstrip(b" \t\r\n").startswith(b"{") else "msgpack"
 
 
-def unpack(payload: bytes, limits: Limits = RESULT_LIMITS) -> Any:  # noqa: ANN401 - any tree
+def unpack(payload: bytes, limits: Limits = RESULT_LIMITS) -> Any:  # noqa: ANN401  any tree
     """The plain tree in a msgpack or JSON payload; PayloadError, OversizedError.
 
     msgpack extension types and JSON's NaN and infinities are refused.
@@ -67,7 +67,7 @@ def unpack(payload: bytes, limits: Limits = RESULT_LIMITS) -> Any:  # noqa: ANN4
     return tree
 
 
-def _from_msgpack(payload: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any tree
+def _from_msgpack(payload: bytes, limits: Limits) -> Any:  # noqa: ANN401  any tree
     try:
         return msgpack.unpackb(
             payload,
@@ -85,7 +85,7 @@ def _from_msgpack(payload: bytes, limits: Limits) -> Any:  # noqa: ANN401 - any 
         raise PayloadError(f"not readable as msgpack: {reason}") from err
 
 
-def _from_json(payload: bytes) -> Any:  # noqa: ANN401 - any tree
+def _from_json(payload: bytes) -> Any:  # noqa: ANN401  any tree
     try:
         return json.loads(payload, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as err:

@@ -14,7 +14,7 @@ _Item = TypeVar("_Item", bound=BaseModel)
 class Patch(BaseModel):
     """Base of the patch models; only the settings that were given are set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def applied_to(self, item: _Item) -> _Item:
         """The item with the given settings in place of its own; CommandError 422 when the whole is wrong."""

@@ -19,6 +19,7 @@ from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
 from agent.contract.commands import CODES, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.info import Hardware, Info, KindInfo, LimitsInfo, VerbInfo
+from agent.contract.patch import Patch
 from agent.contract.result import Result
 from agent.contract.status import (
     AlgorithmState,
@@ -302,9 +303,9 @@ def _limits() -> str:
     return f"""
 ## Limits
 
-A command may have {limits.payload_bytes} bytes (`security` in agent.toml may say less or more), lists and
-maps of {limits.items} items, texts of {limits.text_bytes} bytes, and {limits.depth} levels. msgpack
-extension types are refused.
+A command may have {limits.payload_bytes} bytes (`security.max_payload_bytes`), lists and maps of
+{limits.items} items, texts of {limits.text_bytes} bytes, and {limits.depth} levels; msgpack extension
+types are refused. More commands a second than `security.commands_per_s` get 429.
 """
 
 
@@ -313,9 +314,10 @@ def _fields(model: type[BaseModel]) -> str:
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     required = schema.get("required", [])
+    left_out = "unchanged" if issubclass(model, Patch) else ""
     rows = []
     for key, field in schema.get("properties", {}).items():
-        default = "required" if key in required else _default(field)
+        default = "required" if key in required else left_out or _default(field)
         rows.append((f"`{key}`", _type(field, definitions), default, field.get("description", "")))
     return _table(("key", "type", "default", "meaning"), rows)
 

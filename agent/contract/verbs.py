@@ -54,7 +54,7 @@ class Verb:
         return (self.command.__doc__ or "").strip().replace("\n    ", " ")
 
 
-def _same(args: Any) -> c.Command:  # noqa: ANN401 - the arguments are the command
+def _same(args: Any) -> c.Command:  # noqa: ANN401  the arguments are the command
     command: c.Command = args
     return command
 
@@ -77,7 +77,7 @@ _ALGORITHM_STATUS = {"id": "movement", "kind": "motion", "state": "running", "si
 _ALGORITHM_STATUS |= {"origin": "command", "streams": ["door"], "workers": 1, "runs": 60, "results": 60}
 
 
-def _row(  # noqa: PLR0913 - a row of a table
+def _row(
     name: str,
     command: type[BaseModel],
     reply: type[Payload],

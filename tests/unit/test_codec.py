@@ -6,6 +6,7 @@ import enum
 import json
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgpack
@@ -58,7 +59,7 @@ PLAIN: dict[str, tuple[object, object]] = {
     "pydantic": (Box(xyxy=(1, 2, 3, 4), score=0.5), {"xyxy": [1, 2, 3, 4], "score": 0.5}),
     "dataclass": (Pair(1, Pair(np.uint8(2), None)), {"left": 1, "right": {"left": 2, "right": None}}),
     "numpy scalars": (
-        [np.float32(0.5), np.float64(0.1), np.int8(-3), np.uint64(2**64 - 1), np.bool_(True), np.str_("x")],
+        [np.float32(0.5), np.float64(0.1), np.int8(-3), np.uint64(2**64 - 1), np.bool_(1), np.str_("x")],
         [0.5, 0.1, -3, 2**64 - 1, True, "x"],
     ),
     "array without dimensions": (np.array(7), 7),
@@ -157,7 +158,9 @@ REFUSED: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize("pack", [pack_data, json_data])
 @pytest.mark.parametrize(("value", "problem"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_travel_is_refused_with_its_path(pack: Any, value: object, problem: str) -> None:
+def test_what_cannot_travel_is_refused_with_its_path(
+    pack: Callable[[object], bytes], value: object, problem: str
+) -> None:
     with pytest.raises(UnpackableError) as caught:
         pack(value)
     assert problem in str(caught.value)

@@ -1,18 +1,20 @@
 """Commands: from a payload to a value of a closed union, or to a refusal that says everything."""
 
 import json
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgpack
 import pytest
+
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.streams import StreamConfig
-
 from agent.contract import commands as c
 from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.verbs import (
     VERBS,
     RequestError,
+    Verb,
     encode_reply,
     parse_command,
     parse_request,
@@ -125,7 +127,7 @@ def test_params_are_replaced_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("pack", [msgpack.packb, lambda tree: json.dumps(tree).encode()])
-def test_a_request_comes_in_either_codec(pack: Any) -> None:
+def test_a_request_comes_in_either_codec(pack: Callable[[object], bytes]) -> None:
     tree = {"id": "a1", "args": {"id": "door"}, "expires": 1_790_000_000_000_000, "if_revision": 3}
     request = parse_request(pack(tree))
     assert request.model_dump() == tree
@@ -177,7 +179,7 @@ def test_a_reply_goes_out_in_either_codec() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
-def test_the_examples_of_the_reference_are_valid(verb: Any) -> None:
+def test_the_examples_of_the_reference_are_valid(verb: Verb) -> None:
     parse_command(verb.name, verb.example)
     verb.reply.model_validate(verb.example_reply)
     assert set(verb.example_reply) <= set(verb.reply.model_fields)

@@ -125,7 +125,7 @@ def test_the_verb_of_a_command(topic: str, verb: str | None) -> None:
         ("", False),
     ],
 )
-def test_the_agent_is_no_reflector(topic: str, allowed: bool) -> None:  # noqa: FBT001 - a table
+def test_the_agent_is_no_reflector(topic: str, allowed: bool) -> None:  # noqa: FBT001  a table
     assert TOPIC.may_respond_to(topic) is allowed
 
 
