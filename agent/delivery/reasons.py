@@ -43,6 +43,8 @@ def of_connect(err: Exception, endpoint: Endpoint) -> LinkError:  # noqa: PLR091
             files = (endpoint.ca_file, endpoint.cert_file, endpoint.key_file)
             names = ", ".join(str(file) for file in files if file is not None)
             return LinkError(LinkCause.TLS, f"one of {names} cannot be read: {err.strerror}")
+        case ConnectionResetError() | BrokenPipeError() if endpoint.tls:
+            return LinkError(LinkCause.TLS, f"{at} hung up during the handshake: does it speak TLS there?")
         case ConnectionResetError() | BrokenPipeError():
             return LinkError(LinkCause.CLOSED, f"{at} closed the connection")
         case OSError() if err.strerror:
@@ -61,4 +63,6 @@ def closing(endpoint: Endpoint, detail: str, cause: LinkCause = LinkCause.CLOSED
     alert = re.search(r"\[SSL: (\w+)\]", detail)
     if alert is not None:
         return LinkError(LinkCause.TLS, f"{endpoint.address} ended TLS: {alert[1]}")
+    if endpoint.tls and "EOF occurred in violation of protocol" in detail:
+        return LinkError(LinkCause.TLS, f"{endpoint.address} ended TLS: without saying why")
     return LinkError(cause, f"the connection to {endpoint.address} ended" + (f": {detail}" if detail else ""))
