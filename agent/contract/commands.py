@@ -126,7 +126,7 @@ class AlgorithmAdd(Arguments):
 
 
 class AlgorithmUpdate(Arguments):
-    """Change the settings of an algorithm that are named; null brings a default back, `params` go as a whole."""
+    """Change the settings that are named; null brings a default back; `params` go as a whole."""
 
     id: Id
     patch: Patch

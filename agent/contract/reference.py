@@ -6,12 +6,7 @@ the committed copies are not what the models say.
 
 import json
 import sys
-import textwrap
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from agent.config.ids import ID_PATTERN
 from agent.contract.asyncapi import asyncapi
@@ -19,7 +14,6 @@ from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
 from agent.contract.commands import CODES, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.info import Hardware, Info, KindInfo, LimitsInfo, VerbInfo
-from agent.contract.patch import Patch
 from agent.contract.result import Result
 from agent.contract.status import (
     AlgorithmState,
@@ -30,6 +24,7 @@ from agent.contract.status import (
     StreamState,
     StreamStatus,
 )
+from agent.contract.tables import fields_table, sentence, table
 from agent.contract.topics import DEFAULT_PREFIX, TOPICS
 from agent.contract.verbs import VERBS, Verb
 from agent.contract.yaml import to_yaml
@@ -39,14 +34,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 _MiB = 1 << 20
 
-_SIMPLE = {
-    "object": "map",
-    "integer": "int",
-    "number": "number",
-    "string": "text",
-    "boolean": "true or false",
-    "null": "null",
-}
 _STREAM_STATES = {
     StreamState.OPENING: "its source is being opened, no frame has come yet",
     StreamState.RUNNING: "frames are coming",
@@ -113,7 +100,7 @@ def _topics() -> str:
         )
         for topic in TOPICS
     ]
-    table = _table(("topic", "dir", "QoS", "retained", "payload", "what"), rows)
+    topics = table(("topic", "dir", "QoS", "retained", "payload", "what"), rows)
     return f"""
 # MQTT reference
 
@@ -127,7 +114,7 @@ The same for machines: [asyncapi.yaml](asyncapi.yaml), or `vedette schema`.
 All below the prefix `{DEFAULT_PREFIX}` (`broker.topic_prefix`). Ids match `{ID_PATTERN}`.
 Direction as seen from the agent.
 
-{table}
+{topics}
 """
 
 
@@ -138,7 +125,7 @@ def _results() -> str:
 A flat map. With MQTT 5 the content type is set, and what comes late, after an outage, has the user
 property `replay` = `1`.
 
-{_fields(Result)}
+{fields_table(Result)}
 
 `data` is what the algorithm's `run()` returned: any tree of null, true, false, numbers, texts, bytes,
 lists and maps, at most {MAX_DEPTH} levels deep and {MAX_DATA_BYTES // _MiB} MiB large.
@@ -187,54 +174,54 @@ Counters count since the agent's start. Passwords never appear. Skip keys that y
 
 ### `d/<device>/status`
 
-{_fields(DeviceStatus)}
+{fields_table(DeviceStatus)}
 
 ### `d/<device>/reported`
 
-{_fields(Reported)}
+{fields_table(Reported)}
 
 ### `d/<device>/s/<stream>/status`
 
-{_fields(StreamStatus)}
+{fields_table(StreamStatus)}
 
-`frames`: {_doc(FrameCounts)}
+`frames`: {sentence(FrameCounts)}
 
-{_fields(FrameCounts)}
+{fields_table(FrameCounts)}
 
-{_table(("state", "meaning"), [(f"`{state}`", text) for state, text in _STREAM_STATES.items()])}
+{table(("state", "meaning"), [(f"`{state}`", text) for state, text in _STREAM_STATES.items()])}
 
-{_table(("cause", "meaning"), [(f"`{cause}`", text) for cause, text in _CAUSES.items()])}
+{table(("cause", "meaning"), [(f"`{cause}`", text) for cause, text in _CAUSES.items()])}
 
 ### An algorithm, in `reported` and `algorithm.list`
 
-{_fields(AlgorithmStatus)}
+{fields_table(AlgorithmStatus)}
 
-{_table(("state", "meaning"), [(f"`{state}`", text) for state, text in _ALGORITHM_STATES.items()])}
+{table(("state", "meaning"), [(f"`{state}`", text) for state, text in _ALGORITHM_STATES.items()])}
 
 ### `d/<device>/info`
 
-{_fields(Info)}
+{fields_table(Info)}
 
-`hardware`: {_doc(Hardware)}
+`hardware`: {sentence(Hardware)}
 
-{_fields(Hardware)}
+{fields_table(Hardware)}
 
-`kinds`: {_doc(KindInfo)}
+`kinds`: {sentence(KindInfo)}
 
-{_fields(KindInfo)}
+{fields_table(KindInfo)}
 
-`commands`: {_doc(VerbInfo)}
+`commands`: {sentence(VerbInfo)}
 
-{_fields(VerbInfo)}
+{fields_table(VerbInfo)}
 
-`limits`: {_doc(LimitsInfo)}
+`limits`: {sentence(LimitsInfo)}
 
-{_fields(LimitsInfo)}
+{fields_table(LimitsInfo)}
 """
 
 
 def _commands() -> str:
-    codes = _table(("code", "meaning"), [(str(code), text) for code, text in CODES.items()])
+    codes = table(("code", "meaning"), [(str(code), text) for code, text in CODES.items()])
     return f"""
 ## Commands
 
@@ -244,11 +231,11 @@ the prefix; else to `d/<device>/resp`, where the `id` tells whose it is.
 
 The request:
 
-{_fields(Request)}
+{fields_table(Request)}
 
 The reply:
 
-{_fields(Reply)}
+{fields_table(Reply)}
 
 {codes}
 
@@ -271,12 +258,12 @@ def _verb(verb: Verb) -> str:
     reply = Reply(
         id="a1", ok=True, code=200, data=verb.example_reply, device="gate-7", revision=8
     ).model_dump(mode="json", exclude_none=True)
-    arguments = _fields(verb.args) if verb.args.model_fields else "No arguments."
-    answer = f"`data` of the reply: {_doc(verb.reply)}"
+    arguments = fields_table(verb.args) if verb.args.model_fields else "No arguments."
+    answer = f"`data` of the reply: {sentence(verb.reply)}"
     if verb.reply is Reported:
         answer += " See `d/<device>/reported` above."
     else:
-        answer += f"\n\n{_fields(verb.reply)}"
+        answer += f"\n\n{fields_table(verb.reply)}"
     return f"""
 ### `{verb.name}`
 
@@ -307,70 +294,6 @@ A command may have {limits.payload_bytes} bytes (`security.max_payload_bytes`), 
 {limits.items} items, texts of {limits.text_bytes} bytes, and {limits.depth} levels; msgpack extension
 types are refused. More commands a second than `security.commands_per_s` get 429.
 """
-
-
-def _fields(model: type[BaseModel]) -> str:
-    """A table of a model's keys, from its JSON Schema."""
-    schema = model.model_json_schema()
-    definitions = schema.get("$defs", {})
-    required = schema.get("required", [])
-    left_out = "unchanged" if issubclass(model, Patch) else ""
-    rows = []
-    for key, field in schema.get("properties", {}).items():
-        default = "required" if key in required else left_out or _default(field)
-        rows.append((f"`{key}`", _type(field, definitions), default, field.get("description", "")))
-    return _table(("key", "type", "default", "meaning"), rows)
-
-
-def _default(field: dict[str, Any]) -> str:
-    default = field.get("default")
-    return "" if isinstance(default, dict) and default else f"`{json.dumps(default, ensure_ascii=False)}`"
-
-
-def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """A JSON Schema in a few words."""
-    if "$ref" in field:
-        name = field["$ref"].rsplit("/", 1)[-1]
-        return _type(definitions[name], definitions) if "enum" in definitions[name] else name
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    for choice in ("anyOf", "oneOf", "allOf"):
-        if choice in field:
-            return " or ".join(dict.fromkeys(_type(option, definitions) for option in field[choice]))
-    match field.get("type"):
-        case "array" if "prefixItems" in field:
-            return f"[{', '.join(_type(item, definitions) for item in field['prefixItems'])}]"
-        case "array":
-            return f"list of {_type(field.get('items', {}), definitions)}"
-        case kind:
-            return _simple_type(kind, field, definitions)
-
-
-def _simple_type(kind: str | None, field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    if isinstance(field.get("additionalProperties"), dict):
-        return f"map of {_type(field['additionalProperties'], definitions)}"
-    if "const" in field:
-        return f"`{field['const']}`"
-    if kind == "string" and field.get("pattern"):
-        return "id"
-    return _SIMPLE.get(kind or "", "any") + _range(field)
-
-
-def _range(field: dict[str, Any]) -> str:
-    low, above = field.get("minimum"), field.get("exclusiveMinimum")
-    high, below = field.get("maximum"), field.get("exclusiveMaximum")
-    start = f"≥ {low}" if low is not None else f"> {above}" if above is not None else ""
-    end = f"≤ {high}" if high is not None else f"< {below}" if below is not None else ""
-    return f" ({', '.join(filter(None, (start, end)))})" if start or end else ""
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _doc(model: type[BaseModel]) -> str:
-    return " ".join(textwrap.dedent(model.__doc__ or "").split())
 
 
 def _json(tree: object) -> str:
