@@ -14,6 +14,8 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
 
+pytest_plugins = ["tests.complete"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _marked_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
