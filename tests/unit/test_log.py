@@ -143,7 +143,7 @@ def test_levels_can_be_changed_while_running(level: str, expected: list[str]) ->
     stream = configured()
     logger = log.get_logger("test")
     log.set_level(level)
-    assert log.current_level() == level
+    assert log.level() == level
     for tell in (logger.debug, logger.info, logger.warning, logger.error):
         tell("some.event")
     assert [line["level"] for line in lines(stream)] == expected
@@ -155,11 +155,11 @@ def test_unknown_words_are_refused() -> None:
     with pytest.raises(ValueError, match="loud"):
         log.configure(level="loud")
     with pytest.raises(ValueError, match="xml"):
-        log.configure(format="xml")
+        log.configure(style="xml")  # type: ignore[arg-type]
 
 
 def test_text_for_people_is_disarmed() -> None:
-    stream = configured(format="text")
+    stream = configured(style="text")
     log.get_logger("test").info("some.event", said="\x1b[2Jgone")
     assert "some.event" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.systemd import Notifier, watchdog_interval_s
+from agent.systemd import Notifier
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
     ],
 )
 def test_messages(manager: socket.socket, say: Callable[[Notifier], bool], expected: str) -> None:
-    notifier = Notifier.from_environ({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
     assert say(notifier)
     assert manager.recv(4096).decode() == expected
 
 
 def test_reloading_tells_its_monotonic_time(manager: socket.socket) -> None:
     before = time.monotonic_ns() // 1000
-    assert Notifier(address=manager.getsockname()).reloading()
+    assert Notifier({"NOTIFY_SOCKET": manager.getsockname()}).reloading()
     first, second = manager.recv(4096).decode().split("\n")
     assert first == "RELOADING=1"
     name, _, value = second.partition("=")
@@ -53,17 +53,17 @@ def test_abstract_socket() -> None:
         sock.bind("\0vedette-test-" + os.urandom(8).hex())
         sock.settimeout(5)
         address = "@" + sock.getsockname()[1:].decode()
-        assert Notifier.from_environ({"NOTIFY_SOCKET": address}).watchdog()
+        assert Notifier({"NOTIFY_SOCKET": address}).watchdog()
         assert sock.recv(100) == b"WATCHDOG=1"
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
 def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
-    assert not Notifier.from_environ(environ).ready()
+    assert not Notifier(environ).ready()
 
 
 def test_a_manager_that_is_gone_is_no_error(tmp_path: Path) -> None:
-    assert not Notifier(address=str(tmp_path / "nobody")).watchdog()
+    assert not Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).watchdog()
 
 
 def test_a_manager_that_does_not_read_holds_nothing_up_for_long(manager: socket.socket) -> None:
@@ -73,7 +73,7 @@ def test_a_manager_that_does_not_read_holds_nothing_up_for_long(manager: socket.
         while True:
             filler.send(b"x")
     start_s = time.monotonic()
-    assert not Notifier(address=manager.getsockname()).watchdog()
+    assert not Notifier({"NOTIFY_SOCKET": manager.getsockname()}).watchdog()
     assert time.monotonic() - start_s < 3
 
 
@@ -89,4 +89,4 @@ def test_a_manager_that_does_not_read_holds_nothing_up_for_long(manager: socket.
     ],
 )
 def test_watchdog_interval(environ: dict[str, str], expected: float | None) -> None:
-    assert watchdog_interval_s(environ) == expected
+    assert Notifier(environ).watchdog_interval_s == expected
