@@ -80,7 +80,7 @@ class Site:
         for run in self.streams.values():
             if run.state is StreamState.REFUSED:
                 run.refuse(None)  # there may be room now, or the secret
-        self._settle()
+        self.settle()
 
     def _want_stream(self, config: StreamConfig, origin: Origin) -> None:
         run = self.streams.get(config.id)
@@ -117,7 +117,7 @@ class Site:
             if name not in before:
                 self._dispatcher.add_worker(name)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Bring pairs and children in line with what is wanted and possible."""
         specs: list[ChildSpec] = []
         for stream in self.streams.values():
@@ -156,11 +156,11 @@ class Site:
         except NoRoomError as err:
             _log.warning("stream.refused", stream=run.config.id, error=str(err))
             run.refuse(str(err))
-            self._settle()
+            self.settle()
 
     # --- what can be asked ---
 
-    def fits(self, stream: str, config: AlgorithmConfig) -> FrameFormat | None:
+    def format_of(self, stream: str, config: AlgorithmConfig) -> FrameFormat | None:
         """The format of an algorithm's frames on a stream, None as long as its size is not known."""
         run = self.streams.get(stream)
         if config.size is None and (run is None or run.opened is None):
@@ -174,7 +174,7 @@ class Site:
         run.error = run.trace = run.error_us = None
         for worker in run.workers():
             self.children.restart(worker)
-        self._settle()
+        self.settle()
 
     def lent_bytes(self) -> int:
         """Shared memory in use."""
@@ -249,7 +249,7 @@ class Site:
                 run.on_ended()
                 _log.info("stream.ended", stream=stream)
                 self._pairs.silence(stream)
-                self._settle()
+                self.settle()
             case SnapshotTaken():
                 self.snapshots.taken(message)
                 return True

@@ -1,0 +1,177 @@
+"""The agent put together: every part, in the order of their lifetimes."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from functools import partial
+
+from agent import log
+from agent.config.secret import Secrets
+from agent.config.settings import Settings
+from agent.config.tables import EMBEDDED
+from agent.contract.status import DeviceState
+from agent.contract.topics import Topics
+from agent.control.control import Control
+from agent.control.messages import CommandMessage
+from agent.control.store import Store
+from agent.delivery.delivery import Delivery
+from agent.delivery.endpoint import Endpoint
+from agent.delivery.messages import Inbound, Link, LinkState
+from agent.errors import ConfigError
+from agent.running import Here, device_status
+from agent.supervise.child import prepare_children
+from agent.systemd import Notifier
+
+_log = log.get_logger("agent")
+
+TICK_S = 1.0
+DELIVERY_LIMIT_S = 20.0  # a delivery thread that has not turned for so long hangs
+
+Reload = Callable[[], Settings]
+
+
+def run(settings: Settings, reload: Reload) -> None:
+    """Run until SIGTERM or SIGINT; `reload` reads the settings again, on SIGHUP. Raises VedetteError."""
+    secrets = Secrets(settings.paths.secrets)
+    log.configure(level=settings.log.level, style=settings.log.format, redact=secrets.redact)
+    with Store(settings.paths.state_dir) as store:
+        asyncio.run(_run(settings, reload, secrets, store))
+
+
+async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Store) -> None:
+    loop = asyncio.get_running_loop()
+    notifier = Notifier()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    prepare_children()
+    topics = Topics(settings.broker.topic_prefix, settings.device.id)
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(_broker(settings))
+        inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=1000)
+        delivery = Delivery(
+            _endpoint(settings, secrets, url),
+            subscriptions=(topics.commands,),
+            on_inbound=lambda message: loop.call_soon_threadsafe(_enqueue, inbound, message),
+            on_link=lambda link: loop.call_soon_threadsafe(_log_link, link),
+            will=device_status(topics, DeviceState.LOST, store.epoch),
+            farewell=partial(device_status, topics, DeviceState.OFFLINE, store.epoch),
+            drain_rate=settings.delivery.drain_rate,
+        )
+        stack.enter_context(delivery)
+        delivery.put(device_status(topics, DeviceState.ONLINE, store.epoch))
+        here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters)
+        await stack.enter_async_context(here.site)
+        await here.catalog.refresh()
+        here.tell_info()
+        control = Control(settings, store, topics, settings.device.id, here)
+        control.begin()
+        loop.add_signal_handler(signal.SIGHUP, partial(_reload, reload, control, here, notifier))
+        obeying = asyncio.create_task(_obey(inbound, control))
+        ticking = asyncio.create_task(_tick(here, delivery, notifier))
+        _log.info("agent.ready", device=settings.device.id, epoch=store.epoch)
+        notifier.ready()
+        await asyncio.wait(
+            {obeying, ticking, stopping := asyncio.create_task(stop.wait())},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        notifier.stopping()
+        _log.info("agent.stopping")
+        for task in (obeying, ticking, stopping):
+            task.cancel()
+        for outcome in await asyncio.gather(obeying, ticking, stopping, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+    _log.info("agent.stopped")
+
+
+async def _tick(here: Here, delivery: Delivery, notifier: Notifier) -> None:
+    """Once a second: look at everything, say so, and only then feed the watchdog."""
+    loop = asyncio.get_running_loop()
+    while True:
+        here.site.tick()
+        here.tell()
+        if loop.time() - delivery.progress() < DELIVERY_LIMIT_S:
+            notifier.watchdog()
+        else:
+            _log.error("delivery.hangs")
+        live = sum(run.live for run in here.site.streams.values())
+        notifier.status(f"{live} of {len(here.site.streams)} streams give frames")
+        await asyncio.sleep(TICK_S)
+
+
+async def _obey(inbound: asyncio.Queue[Inbound], control: Control) -> None:
+    """Each command is a task of its own: a snapshot that takes long holds up no ping."""
+    at_work: set[asyncio.Task[None]] = set()
+
+    def done(task: asyncio.Task[None]) -> None:
+        at_work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("command.crashed", error=repr(error))
+
+    while True:
+        message = await inbound.get()
+        command = CommandMessage(
+            topic=message.topic,
+            payload=message.payload,
+            retain=message.retain,
+            response_topic=message.response_topic,
+            correlation_data=message.correlation_data,
+        )
+        task = asyncio.create_task(control.handle(command))
+        at_work.add(task)
+        task.add_done_callback(done)
+
+
+def _enqueue(inbound: asyncio.Queue[Inbound], message: Inbound) -> None:
+    try:
+        inbound.put_nowait(message)
+    except asyncio.QueueFull:
+        _log.warning("command.dropped", topic=message.topic)
+
+
+def _reload(reload: Reload, control: Control, here: Here, notifier: Notifier) -> None:
+    """SIGHUP: what differs in agent.toml takes effect; one that cannot be used changes nothing."""
+    notifier.reloading()
+    try:
+        settings = reload()
+    except ConfigError as err:
+        _log.error("config.refused", error=str(err))
+    else:
+        control.reload(settings)
+        log.set_level(settings.log.level)
+        _log.info("config.reloaded", revision=control.desired.revision)
+        here.refresh_kinds_soon()
+    notifier.ready()
+
+
+def _log_link(link: Link) -> None:
+    level = _log.info if link.state in (LinkState.CONNECTED, LinkState.STOPPED) else _log.warning
+    if link.state is not LinkState.CONNECTING:
+        level(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
+
+
+def _broker(settings: Settings) -> AbstractContextManager[str]:
+    """The URL of the broker; with `embedded`, one that runs as long as the agent."""
+    if settings.broker.url != EMBEDDED:
+        return nullcontext(settings.broker.url)
+    from agent.delivery.embedded import EmbeddedBroker  # noqa: PLC0415  an extra
+
+    return EmbeddedBroker()
+
+
+def _endpoint(settings: Settings, secrets: Secrets, url: str) -> Endpoint:
+    broker = settings.broker
+    password = secrets.expand(broker.password).reveal() if broker.password is not None else None
+    return Endpoint.from_url(
+        secrets.expand(url, url=True).reveal(),
+        client_id=broker.client_id or f"vedette-{settings.device.id}",
+        username=broker.username,
+        password=password,
+        ca_file=broker.ca_file,
+        cert_file=broker.cert_file,
+        key_file=broker.key_file,
+        keepalive_s=broker.keepalive_s,
+        protocol=broker.protocol,
+    )
