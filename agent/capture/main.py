@@ -18,6 +18,7 @@ def main(sock: socket.socket, args: CaptureArgs, log_level: str, resume: tuple[i
     """Capture one stream until told to stop; `resume` is the last generation and the next frame number."""
     become_child(f"vd:{args.stream}")
     log.configure(level=log_level, redact=redact_url)
+    log.adopt_process(prints=True)
     request = OpenRequest(
         url=args.url.reveal(),
         backend=args.backend,

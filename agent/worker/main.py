@@ -24,6 +24,7 @@ def main(sock: socket.socket, args: WorkerArgs, log_level: str, streams: tuple[s
     """Serve windows until told to stop; `streams` get their instances before anything runs."""
     become_child(f"vd:{args.algorithm}")
     log.configure(level=log_level, redact=redact_url)
+    log.adopt_process(prints=True)
     channel = Channel(sock)
     try:
         loaded = call_foreign(lambda: kinds.load(args.origin)[args.kind])
