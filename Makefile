@@ -1,0 +1,60 @@
+# Vedette: `make demo` to see it, `make test` to know that it works.
+# The environment is .venv; it is made once, and again when pyproject.toml changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+python := .venv/bin/python
+# An environment that happens to be active, or its settings, are none of ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+export SOURCE
+
+.PHONY: help
+help: ## say what there is
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+.PHONY: demo
+demo: .venv/demo.stamp ## run on a test scene, or SOURCE=file|rtsp://…, and show the results
+	@$(python) -m agent demo $${SOURCE:+--source "$$SOURCE"}
+
+.PHONY: test
+test: .venv/test.stamp ## check, then run every test; ARGS="-k name" for some
+	@tools/need
+	@$(MAKE) check
+	$(python) -m pytest $(ARGS)
+
+.PHONY: check
+check: .venv/test.stamp ## lint, format, types, imports, generated documents
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(python) -m agent.config.reference --check
+	$(python) -m agent.contract.reference --check
+
+.PHONY: docs
+docs: .venv/test.stamp ## write the generated documents anew
+	$(python) -m agent.config.reference
+	$(python) -m agent.contract.reference
+
+.PHONY: bench
+bench: .venv-bench/bench.stamp ## measure, beside Stream Infer; ARGS are the benchmarks' own
+	.venv-bench/bin/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## remove environments and caches
+	rm -rf .venv .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find agent algos tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment of the tests can do the demo too.
+.venv/demo.stamp: pyproject.toml tools/setup
+	@tools/setup demo
+
+.venv/test.stamp: pyproject.toml tools/setup
+	@tools/setup demo,test
+
+.venv-bench/bench.stamp: pyproject.toml tools/setup
+	@VENV=.venv-bench tools/setup demo,bench
