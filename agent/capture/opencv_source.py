@@ -177,7 +177,10 @@ class OpencvSource(WholePictures):
         """Presentation time of the frame just read; OpenCV gives 0 or the last one again for "unknown"."""
         if self._place.scheme == "v4l2":
             return stamp.mono_ns / 1e9
-        pts_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 + self._shift_s
+        if self.info.live:  # the position is a frame off there, or runs backwards at first (measured)
+            pts_s = self._capture.get(cv2.CAP_PROP_PTS) * self._step_s
+        else:
+            pts_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 + self._shift_s
         if self._last_s is not None and pts_s <= self._last_s:
             pts_s = self._last_s + self._step_s
         self._last_s = pts_s

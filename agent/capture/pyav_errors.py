@@ -58,18 +58,20 @@ def translate(
 ) -> SourceError:
     """Say what `error` means: a clause without a place, such as "nobody listens there".
 
-    `timed_out`: about as much time went by as there was. FFmpeg calls it "invalid data" when an RTSP
-    server never answers, and also when it hangs up.
+    `timed_out`: about as much time went by as there was. When an RTSP server never answers or hangs up,
+    FFmpeg calls it "invalid data", or -1, which is read as "operation not permitted".
     """
     error.args = error.args[:2]  # the number and its meaning; the URL and the log line go
     network = place is not None and place.network
     if isinstance(error, _BROKEN):
         return _broken(doing, network=network)
     rtsp = place is not None and place.scheme in ("rtsp", "rtsps")
-    if rtsp and isinstance(error, av.error.InvalidDataError):
+    if rtsp and (isinstance(error, av.error.InvalidDataError) or error.errno == errno.EPERM):
         if timed_out:
             return SourceError(Cause.TIMEOUT, "no answer came within the time limit")
         return SourceError(Cause.REFUSED, "the server hung up, or its answer is no stream")
+    if network and isinstance(error, av.error.PermissionError):
+        return SourceError(Cause.REFUSED, "a firewall does not let us through")
     by_type = next(((cause, text) for kind, cause, text in _BY_TYPE if isinstance(error, kind)), None)
     known = by_type or _BY_ERRNO.get(error.errno or 0)
     if known is not None:
