@@ -45,7 +45,7 @@ class Mosquitto:
     further lines of mosquitto.conf. Ports and sessions are kept over `kill()`, `stop()` and `start()`.
     """
 
-    def __init__(  # noqa: PLR0913 - independent options of the broker
+    def __init__(
         self,
         folder: Path,
         *,

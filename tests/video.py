@@ -163,17 +163,19 @@ def encode(  # noqa: PLR0913 - each is one independent property of the file
 ) -> Path:
     """Write `frames` numbered pictures to `path` and return it; the suffix chooses the container.
 
-    `codec` is libx264, libx265, mjpeg or libvpx-vp9; the container .mp4, .mkv, .ts, .webm, .avi, or .h264
-    and .h265 for a bare elementary stream. `start` is the number burned into the first frame. `pts` are
-    presentation times in seconds, rising, one a frame, for variable rate and gaps (not in .avi, which
-    knows none); without it frame n is shown at n / fps. Key frames come each `gop` frames exactly.
+    `codec` is libx264, libx265, mjpeg or libvpx-vp9; the container .mp4, .mkv, .ts, .webm, .avi,
+    .m3u8 (HLS, the segments beside it), or .h264 and .h265 for a bare elementary stream. `start` is the
+    number burned into the first frame. `pts` are presentation times in seconds, rising, one a frame, for
+    variable rate and gaps (not in .avi, which knows none); without it frame n is shown at n / fps. Key
+    frames come each `gop` frames exactly.
     """
     rate = Fraction(fps).limit_denominator(1001)
     if pts is not None:
         frames = len(pts)
     times_s = [Fraction(time) for time in pts] if pts is not None else [n / rate for n in range(frames)]
     base = 1 / rate if path.suffix == ".avi" else Fraction(1, CLOCK_HZ)
-    with av.open(str(path), "w") as container:
+    whole_playlist = {"hls_list_size": "0", "hls_time": "1"} if path.suffix == ".m3u8" else {}
+    with av.open(str(path), "w", options=whole_playlist) as container:
         stream: VideoStream = container.add_stream(codec, rate=rate)  # type: ignore[assignment]
         stream.time_base = base
         _set_up(
@@ -200,7 +202,7 @@ def _set_up(
     context.options = options
 
 
-def encode_segments(  # noqa: PLR0913 - as above
+def encode_segments(
     path: Path,
     segments: Sequence[Segment],
     *,

@@ -233,7 +233,7 @@ class Watcher:
         if not info.is_published():
             raise AssertionError(f"no acknowledgement of {topic} within {timeout_s:g} s")
 
-    def command(  # noqa: PLR0913 - the parts of a request
+    def command(
         self,
         verb: str,
         args: Mapping[str, Any] | None = None,
@@ -262,7 +262,7 @@ class Watcher:
         )
         return name
 
-    def call(  # noqa: PLR0913 - as above
+    def call(
         self,
         verb: str,
         args: Mapping[str, Any] | None = None,
