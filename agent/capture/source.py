@@ -27,7 +27,7 @@ class Stamp:
 
     @classmethod
     def now(cls) -> Self:
-        """This moment."""
+        """Take the time now."""
         return cls(time.time_ns() // 1000, time.monotonic_ns())
 
 
