@@ -22,6 +22,8 @@ class Outgoing:
     content_type: str | None = None
     correlation_data: bytes | None = None
     user_properties: tuple[tuple[str, str], ...] = ()
+    response_topic: str | None = None  # of a command: where its reply should go
+    expiry_s: int | None = None  # the broker drops it when it cannot deliver it in time
     epoch: int | None = None  # with `seq` names a result or event, so that its loss can be announced
     seq: int | None = None
 
@@ -31,6 +33,8 @@ class Outgoing:
         properties = sum(len(k.encode()) + len(v.encode()) + 5 for k, v in self.user_properties)
         properties += len(self.content_type.encode()) + 3 if self.content_type is not None else 0
         properties += len(self.correlation_data) + 3 if self.correlation_data is not None else 0
+        properties += len(self.response_topic.encode()) + 3 if self.response_topic is not None else 0
+        properties += 5 if self.expiry_s is not None else 0
         # Fixed header 5, topic length 2, packet id 2, properties' length 4, the replay mark 12.
         return len(self.topic.encode()) + len(self.payload) + properties + 25
 

@@ -30,11 +30,11 @@ class PahoClient(Client):
 
     tcp: socket.socket | None = None
 
-    def __init__(self, endpoint: Endpoint, *, v5: bool) -> None:
+    def __init__(self, endpoint: Endpoint, *, v5: bool, visit: bool = False) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=endpoint.client_id,
-            clean_session=None if v5 else False,
+            clean_session=None if v5 else visit,
             protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
             transport=endpoint.transport,
             reconnect_on_failure=False,  # else paho reconnects on its own with MQTT 3.1
@@ -135,10 +135,10 @@ def will_properties(will: Outgoing) -> Properties:
     return properties
 
 
-def connect_properties() -> Properties:
-    """Of CONNECT: keep our session, and do not flood us."""
+def connect_properties(*, visit: bool = False) -> Properties:
+    """Of CONNECT: keep our session, unless it is a visit, and do not flood us."""
     properties = _properties(PacketTypes.CONNECT)
-    properties.SessionExpiryInterval = SESSION_EXPIRY_S
+    properties.SessionExpiryInterval = 0 if visit else SESSION_EXPIRY_S
     properties.ReceiveMaximum = INBOUND_WINDOW
     properties.MaximumPacketSize = INBOUND_MAX_BYTES
     return properties
@@ -146,10 +146,14 @@ def connect_properties() -> Properties:
 
 @lru_cache(maxsize=64)  # making one takes longer than sending it, and results share theirs
 def publish_properties(
-    content_type: str | None, correlation: bytes | None, user: tuple[tuple[str, str], ...]
+    content_type: str | None,
+    correlation: bytes | None,
+    user: tuple[tuple[str, str], ...],
+    response_topic: str | None = None,
+    expiry_s: int | None = None,
 ) -> Properties | None:
     """Of PUBLISH; None when there are none."""
-    if content_type is None and correlation is None and not user:
+    if content_type is correlation is response_topic is expiry_s is None and not user:
         return None
     properties = _properties(PacketTypes.PUBLISH)
     if content_type is not None:
@@ -158,6 +162,10 @@ def publish_properties(
         properties.CorrelationData = correlation
     if user:
         properties.UserProperty = list(user)
+    if response_topic is not None:
+        properties.ResponseTopic = response_topic
+    if expiry_s is not None:
+        properties.MessageExpiryInterval = expiry_s
     return properties
 
 

@@ -68,7 +68,10 @@ Event = Accepted | Acked | Inbound | Ended
 class Session:
     """A connection, from CONNECT to its end."""
 
-    def __init__(self, endpoint: Endpoint, protocol: Protocol, will: Outgoing | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, protocol: Protocol, will: Outgoing | None, *, visit: bool = False
+    ) -> None:
+        """A `visit` leaves nothing behind; else the broker keeps what comes while we are away."""
         self.events: deque[Event] = deque()
         self.protocol: Protocol = protocol
         self._v5 = protocol == "5"
@@ -76,6 +79,7 @@ class Session:
         self._ended = False
         self._retain_available = True
         self._endpoint = endpoint
+        self._visit = visit
         self._client = self._new_client(endpoint, will)
 
     def open(self) -> None:
@@ -89,8 +93,9 @@ class Session:
                     endpoint.host,
                     endpoint.port,
                     endpoint.keepalive_s,
-                    clean_start=False,  # the default drops what the broker kept for us while we were away
-                    properties=connect_properties(),
+                    # The default, True, drops what the broker kept for us while we were away.
+                    clean_start=self._visit,
+                    properties=connect_properties(visit=self._visit),
                 )
             else:
                 rc = self._client.connect(endpoint.host, endpoint.port, endpoint.keepalive_s)
@@ -132,7 +137,13 @@ class Session:
         properties = None
         if self._v5:
             marks = (*message.user_properties, ("replay", "1")) if replay else message.user_properties
-            properties = publish_properties(message.content_type, message.correlation_data, marks)
+            properties = publish_properties(
+                message.content_type,
+                message.correlation_data,
+                marks,
+                message.response_topic,
+                message.expiry_s,
+            )
         while True:
             info = self._client.publish(
                 message.topic,
@@ -166,7 +177,7 @@ class Session:
             sock.close()
 
     def _new_client(self, endpoint: Endpoint, will: Outgoing | None) -> PahoClient:
-        client = PahoClient(endpoint, v5=self._v5)
+        client = PahoClient(endpoint, v5=self._v5, visit=self._visit)
         if will is not None:
             properties = will_properties(will) if self._v5 else None
             client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
