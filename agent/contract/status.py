@@ -13,8 +13,10 @@ from agent.errors import Cause
 
 TRACEBACK_BYTES = 8192  # longer ones lose their middle before they get here
 
-Origin = Literal["file", "command"]
-"""Where an item comes from: agent.toml, or a command at run time."""
+Origin = Literal["file", "command", "file+command"]
+"""Where an item comes from: agent.toml, a command at run time, or the one as changed by the other."""
+
+_ORIGIN = "file: from agent.toml; command: added at run time; file+command: of the file, changed since"
 
 
 class Payload(BaseModel):
@@ -71,7 +73,7 @@ class StreamStatus(Payload):
     id: str
     state: StreamState = Field(description="opening, running, retrying, paused, ended or refused")
     since: int = Field(description="time of the last change of `state`")
-    origin: Origin = Field(description="file: from agent.toml; command: added at run time")
+    origin: Origin = Field(description=_ORIGIN)
     source: str = Field(description="the source, without passwords")
     cause: Cause | None = Field(default=None, description="why there are no frames")
     error: str | None = Field(default=None, description="the same for a person, without passwords")
@@ -111,7 +113,7 @@ class AlgorithmStatus(Payload):
     version: str | None = Field(default=None, description="of the kind, once a worker is ready")
     state: AlgorithmState = Field(description="idle, starting, running, retrying, broken or refused")
     since: int = Field(description="time of the last change of `state`")
-    origin: Origin = Field(description="file: from agent.toml; command: added at run time")
+    origin: Origin = Field(description=_ORIGIN)
     streams: tuple[str, ...] = Field(default=(), description="ids of the streams it runs on now")
     workers: int = Field(default=0, ge=0, description="worker processes that are ready")
     retry_in_s: float | None = Field(default=None, description="the worker is started again after this")
