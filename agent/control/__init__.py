@@ -1,4 +1,7 @@
-"""Commands become desired state: each has exactly one reply, and a refused one has changed nothing.
+"""What is to run on this device: the file, changed by commands, and remembered.
 
-Invariant: what is wanted is a value; commands replace it in one transaction, and nobody here starts a thing.
+A command comes through the gate (`gate`), is checked (`sources`, and whatever the rest of the agent knows),
+applied by a pure step (`apply`), and stored together with its one reply (`store`); `control` is the order
+of these. `desired` says which statement rules when the file and a command differ.
+Invariant: nothing here starts or stops anything; a command that is refused has changed nothing.
 """

@@ -1,18 +1,22 @@
-"""A command as a pure step from one desired state to the next."""
+"""One command, one pure step from a desired state to the next.
+
+Removing a stream leaves the algorithms that name it alone: they wait for it (their status says so), since
+another command may bring it back. An algorithm may not newly name a stream that is not there: that is
+a misspelling.
+"""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from agent.config.algorithms import AlgorithmConfig
-from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
 from agent.contract import commands as c
-from agent.control.desired import Change, Changes, Desired, fingerprint, merge
+from agent.control.desired import ConfigT, Desired, Items
 from agent.errors import CommandError
 
-_Found = TypeVar("_Found")
+MAX_ITEMS = 1000  # streams, and algorithms: what is stored and reported stays bounded
 
 Mutation = (
     c.StreamAdd
@@ -24,104 +28,99 @@ Mutation = (
     | c.AlgorithmUpdate
     | c.AlgorithmRemove
 )
+"""The commands that change what is to run."""
 
 
-def changed_item(desired: Desired, command: Mutation) -> StreamConfig | AlgorithmConfig | None:
-    """The item as it is to be after `command`, None when it is to go. Raises CommandError 404, 409, 422."""
+def apply(desired: Desired, command: Mutation) -> Desired:  # noqa: PLR0911 - one return a verb
+    """The desired state after `command`: the same object when it was so already.
+
+    Raises CommandError, and then nothing has changed: 404 for an unknown id, 409 when the id is taken by
+    something else or there are too many, 422 when the result would be wrong.
+    """
     match command:
         case c.StreamAdd(stream=stream):
-            known = desired.streams.get(stream.id)
-            _new("stream", stream, known.config if known else None)
-            return stream
-        case c.StreamUpdate(id=name):
-            return command.applied_to(_known("stream", name, desired.streams).config)
-        case c.StreamPause(id=name):
-            return _known("stream", name, desired.streams).config.model_copy(update={"paused": True})
-        case c.StreamResume(id=name):
-            return _known("stream", name, desired.streams).config.model_copy(update={"paused": False})
-        case c.StreamRemove(id=name):
-            _known("stream", name, desired.streams)
-            return None
+            return _with_streams(desired, _added(desired.streams, stream, "stream"))
+        case c.StreamUpdate(id=key):
+            stream = command.applied_to(_config_of(desired.streams, key, "stream"))
+            return _with_streams(desired, _put(desired.streams, stream))
+        case c.StreamRemove(id=key):
+            _config_of(desired.streams, key, "stream")
+            return _with_streams(desired, desired.streams.without(key))
+        case c.StreamPause(id=key) | c.StreamResume(id=key):
+            paused = isinstance(command, c.StreamPause)
+            stream = _config_of(desired.streams, key, "stream")
+            return _with_streams(desired, _put(desired.streams, stream.model_copy(update={"paused": paused})))
         case c.AlgorithmAdd(algorithm=algorithm):
-            found = desired.algorithms.get(algorithm.id)
-            _new("algorithm", algorithm, found.config if found else None)
-            _streams_exist(algorithm, desired)
-            return algorithm
-        case c.AlgorithmUpdate(id=name):
-            after = command.applied_to(_known("algorithm", name, desired.algorithms).config)
-            _streams_exist(after, desired)
-            return after
-        case c.AlgorithmRemove(id=name):
-            _known("algorithm", name, desired.algorithms)
-            return None
+            _check_streams(desired, algorithm.streams)
+            return _with_algorithms(desired, _added(desired.algorithms, algorithm, "algorithm"))
+        case c.AlgorithmUpdate(id=key):
+            before = _config_of(desired.algorithms, key, "algorithm")
+            algorithm = command.applied_to(before)
+            _check_streams(desired, [name for name in algorithm.streams if name not in before.streams])
+            return _with_algorithms(desired, _put(desired.algorithms, algorithm))
+        case c.AlgorithmRemove(id=key):
+            _config_of(desired.algorithms, key, "algorithm")
+            return _with_algorithms(desired, desired.algorithms.without(key))
         case _:
             assert_never(command)
 
 
-def item_id(command: Mutation) -> str:
-    """The id of the stream or algorithm that a command changes."""
+def id_of(command: Mutation) -> str:
+    """The id of the stream or algorithm that a command is about."""
     match command:
-        case c.StreamAdd(stream=item) | c.AlgorithmAdd(algorithm=item):
-            return item.id
+        case c.StreamAdd(stream=stream):
+            return stream.id
+        case c.AlgorithmAdd(algorithm=algorithm):
+            return algorithm.id
         case _:
             return command.id
 
 
-def apply(desired: Desired, command: Mutation, file: Settings) -> Desired:
-    """The desired state after `command`; the same value when it changes nothing. Raises CommandError."""
-    name, item = item_id(command), changed_item(desired, command)
-    if isinstance(command, c.StreamAdd | c.StreamUpdate | c.StreamPause | c.StreamResume | c.StreamRemove):
-        stream = desired.streams.get(name)
-        before: StreamConfig | AlgorithmConfig | None = stream.config if stream is not None else None
-        streams = _with(desired.changes.streams, name, item, file.streams)
-        changes = replace(desired.changes, streams=streams)
-    else:
-        algorithm = desired.algorithms.get(name)
-        before = algorithm.config if algorithm is not None else None
-        algorithms = _with(desired.changes.algorithms, name, item, file.algorithms)
-        changes = replace(desired.changes, algorithms=algorithms)
-    if before is not None and before == item:
+def unknown(what: str, key: str, known: Iterable[str]) -> str:
+    """A sentence for an id that is not there, with the nearest that is."""
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"there is no {what} {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _with_streams(desired: Desired, streams: Items[StreamConfig]) -> Desired:
+    if streams is desired.streams:
         return desired
-    return merge(file.streams, file.algorithms, changes, desired.revision + 1)
+    return replace(desired, streams=streams, revision=desired.revision + 1)
 
 
-def _with(
-    changes: Mapping[str, Change],
-    name: str,
-    item: StreamConfig | AlgorithmConfig | None,
-    entries: Iterable[StreamConfig | AlgorithmConfig],
-) -> dict[str, Change]:
-    entry = next((entry for entry in entries if entry.id == name), None)
-    after = {key: change for key, change in changes.items() if key != name}
-    if item is None and entry is None:
-        return after  # the file knows nothing of it: nothing is left to remember
-    settings = item.model_dump(mode="json") if item is not None else None
-    after[name] = Change(settings, fingerprint(entry) if entry is not None else "")
-    return after
+def _with_algorithms(desired: Desired, algorithms: Items[AlgorithmConfig]) -> Desired:
+    if algorithms is desired.algorithms:
+        return desired
+    return replace(desired, algorithms=algorithms, revision=desired.revision + 1)
 
 
-def _known(what: str, name: str, items: Mapping[str, _Found]) -> _Found:
-    found = items.get(name)
-    if found is None:
-        near = difflib.get_close_matches(name, items, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise CommandError(404, f"there is no {what} {name!r}{hint}")
-    return found
+def _added(items: Items[ConfigT], config: ConfigT, what: str) -> Items[ConfigT]:
+    known = items.get(config.id)
+    if known is not None:
+        if known.config == config:
+            return items
+        raise CommandError(409, f"there is a {what} {config.id!r} already, with other settings: update it")
+    if len(items) >= MAX_ITEMS:
+        raise CommandError(409, f"there are {MAX_ITEMS} {what}s already, which is the most")
+    return items.put(config)
 
 
-def _new(
-    what: str, item: StreamConfig | AlgorithmConfig, known: StreamConfig | AlgorithmConfig | None
-) -> None:
-    if known is not None and known != item:
-        raise CommandError(409, f"there is a {what} {item.id!r} already; change it with {what}.update")
+def _put(items: Items[ConfigT], config: ConfigT) -> Items[ConfigT]:
+    return items if items[config.id].config == config else items.put(config)
 
 
-def _streams_exist(algorithm: AlgorithmConfig, desired: Desired) -> None:
-    problems = []
-    for name in algorithm.streams:
-        if name != "*" and name not in desired.streams:
-            near = difflib.get_close_matches(name, desired.streams, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            problems.append(f"streams: there is no stream {name!r}{hint}")
+def _config_of(items: Items[ConfigT], key: str, what: str) -> ConfigT:
+    item = items.get(key)
+    if item is None:
+        raise CommandError(404, unknown(what, key, items))
+    return item.config
+
+
+def _check_streams(desired: Desired, names: Iterable[str]) -> None:
+    problems = [
+        f"streams: {unknown('stream', name, desired.streams)}"
+        for name in names
+        if name != "*" and name not in desired.streams
+    ]
     if problems:
         raise CommandError(422, "\n".join(problems))

@@ -1,260 +1,249 @@
-"""Obeys commands: one reply each, the same id the same reply, refused ones change nothing."""
+"""Commands, in their order: checked, applied, stored with their reply, told.
+
+Changes go one at a time, in the order in which they came; questions and snapshots do not wait for them.
+A change and its reply are stored before anybody hears of either. Replies to questions are remembered
+in memory alone: asked again after a restart, a question is answered anew, and does no harm.
+"""
 
 import asyncio
-import json
-import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from agent import log
+from agent.config.secret import redact_url
 from agent.config.settings import Settings
 from agent.contract import commands as c
-from agent.contract.status import Payload
 from agent.contract.topics import Topics
-from agent.contract.verbs import RequestError, parse_command
-from agent.control.apply import Mutation, apply, changed_item, item_id
+from agent.contract.verbs import verb_of
+from agent.control.answers import Answers
+from agent.control.apply import Mutation, apply, id_of
+from agent.control.clock import Clock, SystemClock
 from agent.control.desired import Desired, merge
-from agent.control.gate import Address, Allowance, address_of, read_request
-from agent.control.messages import CommandMessage
-from agent.control.ports import Running
-from agent.control.sources import check_source
+from agent.control.gate import Admitted, Answered, Gate, Ignored, Joined, Outcome
+from agent.control.messages import CommandMessage, Remembered, ReplyMessage
+from agent.control.ports import Actions, Checks, Views
+from agent.control.sources import Resolve, Rules, check_source, look_up
 from agent.control.store import Store
-from agent.config.secret import redact_url
-from agent.errors import CommandError, VedetteError
+from agent.errors import (
+    CommandError,
+    KindError,
+    NoRoomError,
+    SecretError,
+    SourceError,
+    StateError,
+    VedetteError,
+)
 
 _log = log.get_logger("control")
 
-MAX_WAITING = 100  # commands at work at once; more get 429
+CHECK_LIMIT_S = 90.0  # loading an algorithm's class may import a large framework
+ACTION_LIMIT_S = 30.0
 
-
-@dataclass(slots=True)
-class CommandCounts:
-    """What became of commands."""
-
-    obeyed: int = 0
-    refused: int = 0
-    repeated: int = 0
-    ignored: int = 0  # retained, or on no command topic
+_BUG = Outcome(code=500, error="the agent failed at this command (internal)")
 
 
 class Control:
-    """What is wanted, and the commands that change it.
+    """Obeys commands; `desired` is what is to run."""
 
-    Commands that change something run one after the other; questions do not wait for them.
-    """
-
-    def __init__(
-        self, settings: Settings, store: Store, topics: Topics, device: str, running: Running
+    def __init__(  # noqa: PLR0913 - its whole border, by name
+        self,
+        settings: Settings,
+        store: Store,
+        topics: Topics,
+        *,
+        views: Views,
+        actions: Actions,
+        checks: Checks,
+        publish: Callable[[ReplyMessage], None],
+        on_desired: Callable[[Desired], None],
+        clock: Clock | None = None,
+        redact: Callable[[str], str] = redact_url,
+        resolve: Resolve = look_up,
     ) -> None:
-        self.counts = CommandCounts()
-        self._settings = settings
+        self._desired = merge(settings, store.changes)
+        self._rules = Rules.of(settings)
         self._store = store
-        self._topics = topics
-        self._device = device
-        self._running = running
-        self._allowance = Allowance(settings.security.commands_per_s)
-        self._one_change = asyncio.Lock()
-        self._at_work: dict[str, str] = {}
-        changes, revision = store.load()
-        self.desired: Desired = merge(settings.streams, settings.algorithms, changes, revision)
-
-    def begin(self) -> None:
-        """What was wanted when the agent ended, and what the file says now, is wanted again."""
-        self._running.want(self.desired)
-
-    def reload(self, settings: Settings) -> None:
-        """The file was read again: what differs in it is the newest word."""
-        desired = merge(
-            settings.streams, settings.algorithms, self.desired.changes, self.desired.revision + 1
+        self._answers = Answers(views, actions, redact)
+        self._checks = checks
+        self._publish = publish
+        self._on_desired = on_desired
+        self._resolve = resolve
+        self._gate = Gate(
+            topics,
+            settings.security,
+            stored=store.reply,
+            revision=lambda: self._desired.revision,
+            redact=redact,
+            clock=clock or SystemClock(),
         )
-        self._store.commit(desired.changes, desired.revision, None)
-        self._settings, self.desired = settings, desired
-        self._running.want(desired)
+        self._in_turn = asyncio.Lock()
+
+    @property
+    def desired(self) -> Desired:
+        """What is to run now."""
+        return self._desired
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What came through the gate, and what became of it."""
+        return self._gate.counters
+
+    async def reload(self, settings: Settings) -> Desired:
+        """What is to run by a file that was read again: what differs is told to `on_desired`.
+
+        At start too, with the settings of the start: it stores the revision that a changed file led to.
+        Raises StateError when that cannot be stored, and then nothing has changed.
+        """
+        async with self._in_turn:
+            desired = merge(settings, self._desired.changes())
+            changes = desired.changes()
+            if changes != self._store.changes:
+                await asyncio.to_thread(self._store.commit, changes)
+            self._rules = Rules.of(settings)
+            self._gate.set_limits(settings.security)
+            self._adopt(desired)
+            return desired
 
     async def handle(self, message: CommandMessage) -> None:
-        """Obey or refuse one command. Every command gets exactly one reply; a retained one is none."""
-        verb = self._topics.verb_of(message.topic)
-        if message.retain or verb is None:
-            self.counts.ignored += 1
-            return
-        address = address_of(message, self._topics)
-        request_id: str | None = None
-        try:
-            if not self._allowance.spend(time.monotonic()) or len(self._at_work) >= MAX_WAITING:
-                raise CommandError(429, "too many commands; wait a little")
-            limit = self._settings.security.max_payload_bytes
-            request = read_request(message, limit, time.time_ns() // 1000)
-        except CommandError as err:
-            if isinstance(err, RequestError):
-                request_id = err.request_id
-            self._refuse(address, request_id, err)
-            return
-        if request.id in self._at_work:
-            self.counts.repeated += 1  # its reply is on its way
-            return
-        self._at_work[request.id] = verb
-        try:
-            await self._obey(verb, request, address)
-        finally:
-            del self._at_work[request.id]
+        """Obey one command, and publish its one reply.
 
-    async def _obey(self, verb: str, request: c.Request, address: Address) -> None:
+        Create its task in the order in which messages came: until its turn is booked it does not wait. Raises
+        only what is a bug, and then the reply has gone out, too. Cancelled, it gives no reply: the command
+        may have been done, and its sender learns that by asking again.
+        """
         try:
-            given = self._store.reply_to(request.id)
-            if given is not None:
-                self.counts.repeated += 1
-                self._running.reply(address.envelope(c.Reply.model_validate_json(given)))
-                return
-            command = parse_command(verb, request.args)
-            data = await self._execute(command, request)
-        except CommandError as err:
-            self._refuse(address, request.id, err)
+            decision = self._gate.receive(message)
+        except StateError as err:  # the memory of ids cannot be read: better silent than done twice
+            _log.error("command.dropped", topic=message.topic, error=err)
             return
-        except VedetteError as err:
-            _log.error("command.failed", verb=verb, id=request.id, error=str(err))
-            self._refuse(address, request.id, CommandError(500, redact_url(f"{err.code}: {err}")))
-            return
-        self.counts.obeyed += 1
-        _log.info("command.obeyed", verb=verb, id=request.id, revision=self.desired.revision)
-        if data is not None:
-            self._running.reply(address.envelope(self._good(request.id, data)))
-        else:
-            stored = self._store.reply_to(request.id)
-            assert stored is not None  # noqa: S101  a change is committed with its reply
-            self._running.reply(address.envelope(c.Reply.model_validate_json(stored)))
-
-    async def _execute(self, command: c.Command, request: c.Request) -> Payload | None:  # noqa: PLR0911
-        """The data of the reply; None when the change was committed together with its reply."""
-        match command:
-            case (
-                c.StreamAdd()
-                | c.StreamUpdate()
-                | c.StreamRemove()
-                | c.StreamPause()
-                | c.StreamResume()
-                | c.AlgorithmAdd()
-                | c.AlgorithmUpdate()
-                | c.AlgorithmRemove()
-            ):
-                async with self._one_change:
-                    await self._change(command, request)
-                return None
-            case _ if request.if_revision not in (None, self.desired.revision):
-                raise self._conflict(request)
-            case c.AlgorithmRestart(id=name):
-                self._known_algorithm(name)
-                self._running.restart_algorithm(name)
-                done = c.Changed(id=name, changed=True)
-                self._remember(request, done)
-                return done
-            case c.SnapshotTake():
-                self._known_stream(command.stream)
-                taken = await self._running.snapshot(command)
-                self._remember(request, taken)
-                return taken
-            case c.LogSetLevel(level=level, for_s=for_s):
-                until = self._running.set_log_level(level, for_s)
-                return c.LogLevelSet(level=level, until=until)
-            case c.StreamList():
-                return c.Streams(streams=self._streams())
-            case c.AlgorithmList():
-                return c.Algorithms(algorithms=self._algorithms())
-            case c.StateGet():
-                return self._running.report(self.desired.revision)
-            case c.ConfigGet():
-                path = self._settings.config_file
-                return c.ConfigShown(
-                    file=str(path) if path is not None else None, config=self._settings.redacted()
-                )
-            case c.Ping():
-                return self._running.pong()
+        match decision:
+            case Admitted():
+                await self._carry_out(decision)
+            case Answered(reply, code):
+                _log.info("command.answered", topic=message.topic, code=code)
+                self._publish(reply)
+            case Ignored(why):
+                _log.warning("command.ignored", topic=message.topic, why=why)
+            case Joined(command_id):
+                _log.info("command.at_work", topic=message.topic, id=command_id)
             case _:
-                assert_never(command)
+                assert_never(decision)
 
-    async def _change(self, command: Mutation, request: c.Request) -> None:
-        if request.if_revision not in (None, self.desired.revision):
-            raise self._conflict(request)
-        item = changed_item(self.desired, command)
-        if isinstance(command, c.StreamAdd | c.StreamUpdate) and item is not None:
-            before = self.desired.streams.get(item.id)
-            if before is None or before.config.source != item.source:  # type: ignore[union-attr]
-                security, paths = self._settings.security, self._settings.paths
-                await asyncio.to_thread(check_source, item.source, security, paths)  # type: ignore[union-attr]
-        if isinstance(command, c.AlgorithmAdd | c.AlgorithmUpdate) and item is not None:
-            await self._running.check_algorithm(item, self.desired)  # type: ignore[arg-type]
-        desired = apply(self.desired, command, self._settings)
-        changed = desired is not self.desired
-        reply = self._good(request.id, c.Changed(id=item_id(command), changed=changed), desired.revision)
-        self._store.commit(desired.changes if changed else None, desired.revision, _stored(reply))
-        if changed:
-            self.desired = desired
-            self._running.want(desired)
+    async def _carry_out(self, admitted: Admitted) -> None:
+        reply: Remembered | None = self._gate.encode(admitted, _BUG, self._desired.revision)
+        try:
+            reply = await self._reply_to(admitted)
+        except asyncio.CancelledError:
+            reply = None
+            raise
+        finally:
+            if reply is None:
+                self._gate.forget(admitted)
+            else:
+                _log.info(
+                    "command.done", verb=verb_of(admitted.command), id=admitted.request.id, code=reply.code
+                )
+                for message in self._gate.finish(reply):
+                    self._publish(message)
 
-    # --- replies ---
+    async def _reply_to(self, admitted: Admitted) -> Remembered:
+        command = admitted.command
+        if isinstance(command, c.AlgorithmRestart | c.LogSetLevel):
+            async with self._in_turn:
+                return await self._answer(admitted, store=True)
+        if isinstance(command, Mutation):
+            async with self._in_turn:
+                return await self._change(admitted, command)
+        return await self._answer(admitted, store=isinstance(command, c.SnapshotTake))
 
-    def _good(self, request_id: str, data: Payload, revision: int | None = None) -> c.Reply:
-        return c.Reply(
-            id=request_id,
-            ok=True,
-            code=200,
-            data=data.model_dump(mode="json"),
-            device=self._device,
-            revision=self.desired.revision if revision is None else revision,
-        )
+    # --- what changes nothing that is to run ---
 
-    def _remember(self, request: c.Request, data: Payload) -> None:
-        """Something was done that is not to be done twice."""
-        self._store.commit(None, self.desired.revision, _stored(self._good(request.id, data)))
+    async def _answer(self, admitted: Admitted, *, store: bool) -> Remembered:
+        try:
+            self._check_request(admitted)
+            async with asyncio.timeout(ACTION_LIMIT_S):
+                data = await self._answers.to(admitted.command, admitted.request.id, self._desired)
+        except VedetteError as err:
+            outcome = _refusal(err)
+        except TimeoutError:
+            outcome = Outcome(code=500, error=f"it took longer than {ACTION_LIMIT_S:g} s, and was given up")
+        else:
+            outcome = Outcome(code=200, data=data.model_dump(mode="json", exclude_none=True))
+        reply = self._gate.encode(admitted, outcome, self._desired.revision)
+        if store:
+            try:
+                await asyncio.to_thread(self._store.commit, None, reply)
+            except StateError as err:  # it is done, and remembered in memory at least
+                _log.error("reply.not_stored", id=admitted.request.id, error=err)
+        return reply
 
-    def _refuse(self, address: Address, request_id: str | None, err: CommandError) -> None:
-        self.counts.refused += 1
-        _log.info("command.refused", id=request_id, code=err.status, error=str(err))
-        reply = c.Reply(
-            id=request_id,
-            ok=False,
-            code=err.status,
-            error=redact_url(str(err)),
-            device=self._device,
-            revision=self.desired.revision,
-        )
-        self._running.reply(address.envelope(reply))
+    # --- what changes what is to run ---
 
-    def _conflict(self, request: c.Request) -> CommandError:
-        return CommandError(
-            409, f"if_revision is {request.if_revision}, the device is at {self.desired.revision}"
-        )
+    async def _change(self, admitted: Admitted, command: Mutation) -> Remembered:
+        before = self._desired
+        try:
+            self._check_request(admitted)
+            after = apply(before, command)
+            if after is not before:
+                async with asyncio.timeout(CHECK_LIMIT_S):
+                    await self._check(before, after, id_of(command))
+        except VedetteError as err:
+            after, outcome = before, _refusal(err)
+        except TimeoutError:
+            error = f"the checks took longer than {CHECK_LIMIT_S:g} s; nothing has changed"
+            after, outcome = before, Outcome(code=500, error=error)
+        else:
+            changed = c.Changed(id=id_of(command), changed=after is not before)
+            outcome = Outcome(code=200, data=changed.model_dump(mode="json"))
+        reply = self._gate.encode(admitted, outcome, after.revision)
+        try:
+            await asyncio.to_thread(self._store.commit, after.changes(), reply)
+        except StateError as err:
+            _log.error("change.not_stored", id=admitted.request.id, error=err)
+            if after is not before:
+                reply = self._gate.encode(admitted, _refusal(err), before.revision)
+            return reply
+        self._adopt(after)
+        return reply
 
-    # --- views ---
+    async def _check(self, before: Desired, after: Desired, key: str) -> None:
+        """What the step itself cannot tell of the item that it changed; raises VedetteError."""
+        stream, old_stream = after.streams.get(key), before.streams.get(key)
+        if stream is not old_stream and stream is not None:
+            # What the file says is trusted, and stays so when a command changes something else.
+            if old_stream is None or stream.config.source != old_stream.config.source:
+                await check_source(stream.config.source, self._rules, self._resolve)
+            await self._checks.check_fit(after)
+        algorithm, old_algorithm = after.algorithms.get(key), before.algorithms.get(key)
+        if algorithm is not old_algorithm and algorithm is not None:
+            await self._checks.check_algorithm(algorithm.config)
+            await self._checks.check_fit(after)
 
-    def _streams(self) -> dict[str, c.StreamItem]:
-        statuses = self._running.stream_statuses()
-        return {
-            name: c.StreamItem(
-                origin=item.origin,
-                config=item.config.model_dump(mode="json") | {"source": redact_url(item.config.source)},
-                status=statuses.get(name),
+    def _check_request(self, admitted: Admitted) -> None:
+        """What may have changed since the command came: it waits for its turn."""
+        request = admitted.request
+        if self._gate.expired(request):
+            raise CommandError(410, "the command expired while others were at work")
+        if request.if_revision is not None and request.if_revision != self._desired.revision:
+            raise CommandError(
+                409, f"the device is at revision {self._desired.revision}, not at {request.if_revision}"
             )
-            for name, item in self.desired.streams.items()
-        }
 
-    def _algorithms(self) -> dict[str, c.AlgorithmItem]:
-        statuses = self._running.algorithm_statuses()
-        return {
-            name: c.AlgorithmItem(
-                origin=item.origin, config=item.config.model_dump(mode="json"), status=statuses.get(name)
-            )
-            for name, item in self.desired.algorithms.items()
-        }
-
-    def _known_stream(self, name: str) -> None:
-        if name not in self.desired.streams:
-            raise CommandError(404, f"there is no stream {name!r}")
-
-    def _known_algorithm(self, name: str) -> None:
-        if name not in self.desired.algorithms:
-            raise CommandError(404, f"there is no algorithm {name!r}")
+    def _adopt(self, desired: Desired) -> None:
+        if desired != self._desired:
+            self._desired = desired
+            _log.info("desired.changed", revision=desired.revision)
+            self._on_desired(desired)
 
 
-def _stored(reply: c.Reply) -> tuple[str, str]:
-    assert reply.id is not None  # noqa: S101  only replies to requests that were read are kept
-    return reply.id, json.dumps(reply.tree())
+def _refusal(error: VedetteError) -> Outcome:
+    match error:
+        case CommandError():
+            return Outcome(code=error.status, error=str(error))
+        case KindError() | SecretError():
+            return Outcome(code=422, error=str(error))
+        case NoRoomError() | SourceError():
+            return Outcome(code=409, error=str(error))
+        case _:
+            _log.error("command.failed", error=error)
+            return Outcome(code=500, error=f"{error} ({error.code})")

@@ -1,68 +1,256 @@
-"""The door for commands: what is let in, and where its reply goes."""
+"""The door for commands: what comes in is ignored, answered on the spot, or admitted, and this exactly once.
 
-import time
+An id is remembered from the moment its command is admitted. While it is at work, the same id is not answered;
+its sender gets the one reply when there is one. Afterwards it gets the same reply again, byte by byte. A
+command that was turned away for being too fast (429) is not remembered: it may come again with its id.
+"""
+
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from agent.contract.commands import Reply, Request
+from agent.config.tables import SecurityConfig
+from agent.contract.codec import UnpackableError
+from agent.contract.commands import Command, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS, CONTENT_TYPES, Codec, codec_of
 from agent.contract.topics import Topics
-from agent.contract.verbs import encode_reply, parse_request
-from agent.control.messages import CommandMessage, ReplyMessage
+from agent.contract.verbs import RequestError, encode_reply, parse_command, parse_request
+from agent.control.bounds import Bucket, Recent
+from agent.control.clock import Clock
+from agent.control.messages import CommandMessage, Remembered, ReplyMessage
+from agent.control.plain import problem_in
 from agent.errors import CommandError
 
-BURST_S = 5.0  # so many seconds' worth of commands may come at once
+MAX_AT_WORK = 100  # commands; more get 429: a check may take a minute
+MAX_ADDRESSES = 8  # of one command that came again while it was at work; further ones get no reply
+MAX_ERROR = 8192  # characters of the error in a reply; what is longer is cut
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a reply goes."""
+
+    topic: str
+    correlation_data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """No command: nothing is answered."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A command that is at work came again: its reply will do."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Answered already: turned away, or remembered."""
+
+    reply: ReplyMessage
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A command to be carried out, once; `Gate.finish` or `Gate.forget` ends it."""
+
+    request: Request
+    command: Command
+    codec: Codec
+
+
+Decision = Ignored | Joined | Answered | Admitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a reply goes, and in which codec."""
+class Outcome:
+    """How a command ended; `data` is plain."""
 
-    topic: str
-    codec: Codec
-    correlation_data: bytes | None
+    code: int
+    data: dict[str, Any] | None = None
+    error: str | None = None
 
-    def envelope(self, reply: Reply) -> ReplyMessage:
-        """The reply as a message."""
-        return ReplyMessage(
-            topic=self.topic,
-            payload=encode_reply(reply, self.codec),
-            content_type=CONTENT_TYPES[self.codec],
-            correlation_data=self.correlation_data,
+
+class Gate:
+    """Decides about each message on a command topic; does no I/O but `stored`, a look-up by id."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        security: SecurityConfig,
+        *,
+        stored: Callable[[str], Remembered | None],
+        revision: Callable[[], int],
+        redact: Callable[[str], str],
+        clock: Clock,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        """received, admitted, ignored, joined, repeated, and the codes of those turned away."""
+        self._topics = topics
+        self._stored = stored
+        self._revision = revision
+        self._redact = redact
+        self._clock = clock
+        self._recent = Recent()
+        self._at_work: dict[str, list[Address]] = {}
+        self.set_limits(security)
+
+    def set_limits(self, security: SecurityConfig) -> None:
+        """Other limits from now on."""
+        self._limits = COMMAND_LIMITS.with_payload(security.max_payload_bytes)
+        rate = security.commands_per_s
+        self._bucket = Bucket.full(rate, self._clock.monotonic_s())
+
+    def receive(self, message: CommandMessage) -> Decision:
+        """What is to become of a message. Raises StateError when the stored replies cannot be read."""
+        self.counters["received"] += 1
+        decision = self._decide(message)
+        match decision:
+            case Admitted():
+                self.counters["admitted"] += 1
+            case Ignored():
+                self.counters["ignored"] += 1
+            case Joined():
+                self.counters["joined"] += 1
+            case Answered():
+                pass
+        return decision
+
+    def encode(self, admitted: Admitted, outcome: Outcome, revision: int) -> Remembered:
+        """The reply to an admitted command, as it is sent and remembered."""
+        return self._encode(admitted.request.id, admitted.codec, outcome, revision)
+
+    def finish(self, reply: Remembered) -> tuple[ReplyMessage, ...]:
+        """The command is done: its reply, for everyone who waits for it."""
+        self._recent.add(reply)
+        return tuple(_to(address, reply) for address in self._at_work.pop(reply.id))
+
+    def forget(self, admitted: Admitted) -> None:
+        """The command was given up without an answer: it may come again."""
+        self._at_work.pop(admitted.request.id, None)
+
+    def expired(self, request: Request) -> bool:
+        """Whether it is too late for a command."""
+        return request.expires is not None and request.expires < self._clock.now_us()
+
+    def _decide(self, message: CommandMessage) -> Decision:  # noqa: PLR0911 - one return an outcome
+        if message.retain:  # it would be obeyed again at each start
+            return Ignored("retained")
+        verb = self._topics.verb_of(message.topic)
+        if verb is None:
+            return Ignored("no command topic")
+        address = self._address(message)
+        enough, self._bucket = self._bucket.taken(self._clock.monotonic_s())
+        try:
+            request = self._parsed(message.payload)
+        except RequestError as err:
+            codec = "json" if err.request_id is None else codec_of(message.payload)
+            outcome = Outcome(code=err.status, error=str(err)) if enough else _TOO_FAST
+            return self._turned_away(err.request_id, codec, address, outcome)
+        codec = codec_of(message.payload)
+        if not enough:
+            return self._turned_away(request.id, codec, address, _TOO_FAST)
+        if (waiting := self._at_work.get(request.id)) is not None:
+            if address not in waiting and len(waiting) < MAX_ADDRESSES:
+                waiting.append(address)
+            return Joined(request.id)
+        if (known := self._recent.get(request.id) or self._stored(request.id)) is not None:
+            self.counters["repeated"] += 1
+            return Answered(_to(address, known), known.code)
+        if len(self._at_work) >= MAX_AT_WORK:
+            return self._turned_away(request.id, codec, address, _TOO_MANY)
+        return self._admit(verb, request, codec, address)
+
+    def _parsed(self, payload: bytes) -> Request:
+        request = parse_request(payload, self._limits)
+        if (problem := problem_in(request.args)) is not None:
+            raise RequestError(400, f"args: {problem}", request.id)
+        return request
+
+    def _admit(self, verb: str, request: Request, codec: Codec, address: Address) -> Decision:
+        outcome = Outcome(code=410, error="the command expired before it arrived")
+        if not self.expired(request):
+            try:
+                command = parse_command(verb, request.args)
+            except CommandError as err:
+                outcome = Outcome(code=err.status, error=str(err))
+            else:
+                self._at_work[request.id] = [address]
+                return Admitted(request, command, codec)
+        answered = self._turned_away(request.id, codec, address, outcome)
+        self._recent.add(self._remembered(request.id, answered))
+        return answered
+
+    def _address(self, message: CommandMessage) -> Address:
+        asked = message.response_topic
+        allowed = asked is not None and self._topics.may_respond_to(asked)
+        topic = asked if asked is not None and allowed else self._topics.response
+        return Address(topic, message.correlation_data)
+
+    def _turned_away(
+        self, request_id: str | None, codec: Codec, address: Address, outcome: Outcome
+    ) -> Answered:
+        self.counters[str(outcome.code)] += 1
+        reply = self._encode(request_id, codec, outcome, self._revision())
+        return Answered(_to(address, reply), outcome.code)
+
+    def _remembered(self, request_id: str, answered: Answered) -> Remembered:
+        return Remembered(
+            id=request_id,
+            code=answered.code,
+            payload=answered.reply.payload,
+            content_type=answered.reply.content_type,
+            time_us=self._clock.now_us(),
         )
 
+    def _encode(self, request_id: str | None, codec: Codec, outcome: Outcome, revision: int) -> Remembered:
+        try:
+            payload = self._payload(request_id, codec, outcome, revision)
+        except UnpackableError as err:
+            outcome = Outcome(code=500, error=f"the answer cannot be packed: {err}")
+            payload = self._payload(request_id, codec, outcome, revision)
+        return Remembered(
+            id=request_id or "",
+            code=outcome.code,
+            payload=payload,
+            content_type=CONTENT_TYPES[codec],
+            time_us=self._clock.now_us(),
+        )
 
-class Allowance:
-    """A token bucket: so many commands a second, and a few seconds' worth at once."""
-
-    def __init__(self, per_s: float) -> None:
-        self._per_s = per_s
-        self._tokens = per_s * BURST_S
-        self._at_s = time.monotonic()
-
-    def spend(self, now_s: float) -> bool:
-        """Whether one more command is allowed at this (monotonic) time."""
-        self._tokens = min(self._per_s * BURST_S, self._tokens + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+    def _payload(self, request_id: str | None, codec: Codec, outcome: Outcome, revision: int) -> bytes:
+        reply = Reply(
+            id=request_id,
+            ok=outcome.code < _FIRST_ERROR,
+            code=outcome.code,
+            error=None if outcome.error is None else _short(self._redact(outcome.error)),
+            data=outcome.data,
+            device=self._topics.device,
+            revision=revision,
+        )
+        return encode_reply(reply, codec)
 
 
-def address_of(message: CommandMessage, topics: Topics) -> Address:
-    """To the response topic if the agent may answer there, else to the device's own: it is no reflector."""
-    asked = message.response_topic
-    return Address(
-        topic=asked if asked is not None and topics.may_respond_to(asked) else topics.response,
-        codec=codec_of(message.payload) if message.payload else "json",
-        correlation_data=message.correlation_data,
+_FIRST_ERROR = 300
+_TOO_FAST = Outcome(code=429, error="too many commands a second; send it again, more slowly")
+_TOO_MANY = Outcome(code=429, error=f"{MAX_AT_WORK} commands are at work; send it again later")
+
+
+def _to(address: Address, reply: Remembered) -> ReplyMessage:
+    return ReplyMessage(
+        topic=address.topic,
+        payload=reply.payload,
+        content_type=reply.content_type,
+        correlation_data=address.correlation_data,
     )
 
 
-def read_request(message: CommandMessage, max_bytes: int, now_us: int) -> Request:
-    """The request in a message. Raises CommandError 400, 410, 413."""
-    request = parse_request(message.payload, COMMAND_LIMITS.with_payload(max_bytes))
-    if request.expires is not None and request.expires < now_us:
-        late_s = (now_us - request.expires) / 1e6
-        raise CommandError(410, f"expired {late_s:.1f} s before it arrived, by this device's clock")
-    return request
+def _short(text: str) -> str:
+    text = text if len(text) <= MAX_ERROR else f"{text[:MAX_ERROR]} …"
+    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate cannot travel

@@ -1,11 +1,11 @@
-"""Commands as they come in, and replies as they go out: what of MQTT matters here."""
+"""What goes through the gate: commands as they came, replies as they go, and replies as remembered."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandMessage:
-    """A publication on a command topic."""
+    """One message on a command topic, untouched."""
 
     topic: str
     payload: bytes
@@ -16,9 +16,20 @@ class CommandMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyMessage:
-    """The one reply to a command."""
+    """One reply on its way out, QoS 1, not retained."""
 
     topic: str
     payload: bytes
     content_type: str
     correlation_data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What was answered to an id: sent again, byte by byte, when the id comes again."""
+
+    id: str
+    code: int
+    payload: bytes
+    content_type: str
+    time_us: int  # since the Unix epoch

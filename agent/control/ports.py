@@ -1,44 +1,44 @@
-"""What control needs of the rest of the agent, as protocols: it imports none of it."""
+"""What the control needs from the rest of the agent."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from agent.config.algorithms import AlgorithmConfig
-from agent.contract import commands as c
-from agent.contract.status import AlgorithmStatus, Reported, StreamStatus
+from agent.contract.commands import ConfigShown, LogLevelSet, LogSetLevel, Pong, SnapshotTake, SnapshotTaken
+from agent.contract.status import Reported
 from agent.control.desired import Desired
-from agent.control.messages import ReplyMessage
 
 
-class Running(Protocol):
-    """What runs on this device."""
+class Views(Protocol):
+    """What can be asked; answers at once."""
 
-    def want(self, desired: Desired) -> None:
-        """Make reality match."""
+    def reported(self) -> Reported:
+        """Everything that runs, with status; the control fills in the revision."""
 
-    def stream_statuses(self) -> Mapping[str, StreamStatus]:
-        """By id."""
+    def config_shown(self) -> ConfigShown:
+        """The configuration in force, without secrets."""
 
-    def algorithm_statuses(self) -> Mapping[str, AlgorithmStatus]:
-        """By id."""
+    def pong(self) -> Pong:
+        """A sign of life."""
 
-    def report(self, revision: int) -> Reported:
-        """Everything in one document."""
 
-    async def check_algorithm(self, config: AlgorithmConfig, desired: Desired) -> None:
-        """Raises CommandError 404 or 422 when the kind, its parameters or the memory do not fit."""
+class Actions(Protocol):
+    """What is done without changing what is to run. Errors are VedetteErrors; each has a time limit."""
 
-    async def snapshot(self, ask: c.SnapshotTake) -> c.SnapshotTaken:
-        """Publish a picture. Raises CommandError 409."""
+    async def take_snapshot(self, command: SnapshotTake, request_id: str) -> SnapshotTaken:
+        """Publish a picture. Raises SourceError when there is none."""
 
-    def restart_algorithm(self, algorithm: str) -> None:
-        """Start its workers anew."""
+    async def restart_algorithm(self, algorithm: str) -> None:
+        """Start the workers of an algorithm anew; it exists."""
 
-    def set_log_level(self, level: str, for_s: float | None) -> int | None:
-        """What is logged from now on; when the configured level comes back, µs since the Unix epoch."""
+    async def set_log_level(self, command: LogSetLevel) -> LogLevelSet:
+        """Set how much is logged."""
 
-    def pong(self) -> c.Pong:
-        """The agent listens."""
 
-    def reply(self, message: ReplyMessage) -> None:
-        """Send a reply; does not wait."""
+class Checks(Protocol):
+    """What only others can tell of a change before it is made."""
+
+    async def check_algorithm(self, config: AlgorithmConfig) -> None:
+        """Raises KindError or CommandError when there is no such kind or it does not take the parameters."""
+
+    async def check_fit(self, desired: Desired) -> None:
+        """Raises NoRoomError, with the numbers, when the frames would not fit into shared memory."""

@@ -1,160 +1,199 @@
-"""Which sources a command may name: the allow-lists for what comes from the network.
+"""The allow-list for sources that come over MQTT (the file itself is trusted).
 
-The file on the device is trusted; a command is not. What is refused here is never opened.
+Read as strictly as FFmpeg reads loosely: what two parsers could understand in two ways is refused, not
+interpreted. A name is looked up here and again when the source is opened; whoever runs the DNS server of
+a listed network can answer differently then.
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Self
+from urllib.parse import unquote
 
-from agent.config.tables import PathsConfig, SecurityConfig
+from agent.config.settings import Settings
+from agent.control.addresses import Address, names_of, networks_of, why_refused
 from agent.errors import CommandError
 
-Resolve = Callable[[str], Sequence[str]]
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+"""The addresses of a host name; raises OSError when it has none."""
 
-_NETWORK = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https"})
-_SECRET = re.compile(r"\{secret:[A-Za-z0-9_.-]{1,64}\}")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?\.?|[0-9a-f:.]+", re.IGNORECASE)
-_USB = re.compile(r"(/dev/video\d{1,3}|serial=[\w.-]{1,64})(\?[\w.=&-]*)?")
-_SCENE = re.compile(r"//scene/?(\?[\w.=&-]*)?")
-_METADATA = (ipaddress.ip_address("169.254.169.254"), ipaddress.ip_address("fd00:ec2::254"))
+LOOK_UP_LIMIT_S = 5.0
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https"})
+_SCHEMES = _NETWORK_SCHEMES | {"file", "usb", "test"}  # whatever agent.toml allows: no others, ever
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)")
+_URL_REST = re.compile(r"//([^/?#]*)((?:[/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*)?)")
+_USERINFO = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:]|%[0-9A-Fa-f]{2}|\{secret:[A-Za-z0-9_.-]+\})*")
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_NUMERIC = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # a last label that C libraries take for an IPv4 address
+_USB = re.compile(
+    r"(?:/dev/video[0-9]{1,4}|/dev/v4l/by-(?:id|path)/(?!\.)[A-Za-z0-9_.:+-]+|serial=[A-Za-z0-9_.:+-]+)"
+    r"(?:\?[A-Za-z0-9_=&.]*)?"
+)
+_TEST = re.compile(r"//scene/?(?:\?[A-Za-z0-9_=&.-]*)?")
+_MAX_NAME = 253
+_MAX_LABEL = 63
+_MAX_PORT = 65_535
 
 
-def resolve(host: str) -> list[str]:
-    """All addresses of a host; empty when its name means nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a source that came over MQTT may be; from `[security]` and `[paths]`."""
+
+    schemes: frozenset[str]
+    hosts: tuple[str, ...] = ()
+    media_roots: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The rules that agent.toml sets."""
+        return cls(
+            schemes=frozenset(scheme.lower() for scheme in settings.security.source_schemes),
+            hosts=settings.security.source_hosts,
+            media_roots=settings.paths.media_roots,
+        )
+
+
+async def look_up(name: str) -> tuple[str, ...]:
+    """The addresses of a host name as the system's resolver gives them; OSError when it gives none."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return tuple(str(entry[4][0]) for entry in found)
+
+
+async def check_source(source: str, rules: Rules, resolve: Resolve = look_up) -> None:
+    """Raises CommandError 403, which says why, unless `rules` allow the source. Repeats no password."""
+    scheme, rest = _split(source)
+    if scheme not in _SCHEMES:
+        raise _refused(f"{scheme}: is never taken from the network")
+    if scheme not in rules.schemes:
+        raise _refused(f"{scheme}: is not in security.source_schemes")
+    match scheme:
+        case "file":
+            _check_file(rest, rules, as_url=not source.startswith("/"))
+        case "usb":
+            if _USB.fullmatch(rest) is None:
+                raise _refused("a USB camera is usb:/dev/video0 or usb:serial=NUMBER")
+        case "test":
+            if _TEST.fullmatch(rest) is None:
+                raise _refused("the only test source is test://scene")
+        case _:
+            await _check_network(rest, rules, resolve)
+
+
+def _split(source: str) -> tuple[str, str]:
+    """The scheme in small letters, and what stands after its colon; an absolute path is a file."""
+    if not source.isprintable() or "\\" in source:
+        raise _refused("it has control characters or backslashes in it")
+    if source.startswith("/"):
+        return "file", source
+    match = _SCHEME.fullmatch(source)
+    if match is None:
+        raise _refused("it is neither an absolute path nor a URL")
+    return match[1].lower(), match[2]
+
+
+# --- files --------------------------------------------------------------------------------------------
+
+
+def _check_file(rest: str, rules: Rules, *, as_url: bool) -> None:
+    path = rest
+    if as_url:
+        path = rest.removeprefix("//localhost") if rest.startswith("//localhost/") else rest
+        path = path.removeprefix("//") if path.startswith("///") else path
+        if "#" in path or not path.startswith("/") or path.startswith("//"):
+            raise _refused("a file is file:///path, without a host or a fragment")
+        path = _decoded(path)
+    if not path.startswith("/") or not path.isprintable() or "{secret:" in path:
+        raise _refused("a file is an absolute path of printable characters")
+    # What stands after a question mark belongs to the name if there is such a file, else it is a parameter.
+    for reading in {path, path.partition("?")[0]}:
+        _check_path(Path(reading), rules.media_roots)
+
+
+def _decoded(path: str) -> str:
+    """A file URL's path as the capture reads it: what stands after a question mark is not decoded."""
+    name, mark, query = path.partition("?")
     try:
-        return sorted({str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
-    except (OSError, UnicodeError):
-        return []
+        return unquote(name, errors="strict") + mark + query
+    except UnicodeDecodeError as err:
+        raise _refused("its path is not UTF-8") from err
 
 
-def check_source(
-    source: str, security: SecurityConfig, paths: PathsConfig, resolve: Resolve = resolve
-) -> None:
-    """Raises CommandError 403 unless a command may name this source. May ask the name server, and block."""
-    plain = _SECRET.sub("x", source)
-    if not plain.isprintable() or "\\" in plain or plain != plain.strip():
-        raise _refused("it has spaces, backslashes or control characters where none belong")
-    scheme, colon, rest = plain.partition(":")
-    if not colon or not _SCHEME.fullmatch(scheme):
-        scheme, rest = "file", plain
-    scheme = scheme.lower()
-    if scheme not in security.source_schemes:
-        allowed = ", ".join(security.source_schemes)
-        raise _refused(f"{scheme!r} is not one of security.source_schemes ({allowed})")
-    if scheme in _NETWORK:
-        _check_url(plain, source, security, resolve)
-    elif scheme == "file":
-        _check_file(rest, paths)
-    elif scheme == "usb":
-        if not _USB.fullmatch(rest):
-            raise _refused("a camera is /dev/videoN or serial=…")
-    elif scheme == "test":
-        if not _SCENE.fullmatch(rest):
-            raise _refused("the test source is test://scene?…")
-    else:
-        raise _refused(f"{scheme!r} is no kind of source")
-
-
-def _check_url(plain: str, source: str, security: SecurityConfig, resolve: Resolve) -> None:
+def _check_path(path: Path, roots: Sequence[Path]) -> None:
     try:
-        parts = urlsplit(plain)
-        host, _port = parts.hostname, parts.port
+        real = path.resolve()
+        inside = any(real.is_relative_to(root.resolve()) for root in roots)
+    except (OSError, RuntimeError) as err:  # links in a circle
+        raise _refused(f"{path} cannot be resolved") from err
+    if not inside:
+        raise _refused(f"{path} is not in a folder of paths.media_roots, links followed")
+
+
+# --- the network --------------------------------------------------------------------------------------
+
+
+async def _check_network(rest: str, rules: Rules, resolve: Resolve) -> None:
+    match = _URL_REST.fullmatch(rest)
+    if match is None:
+        raise _refused("it is no URL of the form scheme://host/path, or has characters that belong encoded")
+    userinfo, _, host_port = match[1].rpartition("@")
+    if _USERINFO.fullmatch(userinfo) is None:
+        raise _refused("what stands before the @ is not user:password, with {secret:name} or encoded")
+    found = _HOST_PORT.fullmatch(host_port)
+    if found is None or not 1 <= int(found[2] or 1) <= _MAX_PORT:
+        raise _refused("it has no plain host and port")
+    if "{" in userinfo and not rules.hosts:
+        # Else whoever may send commands could have any secret sent to a host of their own.
+        raise _refused("secrets go to hosts of security.source_hosts alone, which is empty")
+    host = found[1].lower()
+    literal = _literal(host)
+    if literal is not None:
+        _check_address(host, literal, rules)
+    elif host not in names_of(rules.hosts):
+        for address in await _addresses(host, resolve):
+            _check_address(host, address, rules)
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is written as; None for a name; CommandError when it may be either."""
+    try:
+        if host.startswith("["):
+            return ipaddress.IPv6Address(host[1:-1])
+        if _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):
+            return ipaddress.IPv4Address(host)
     except ValueError as err:
-        raise _refused("it is no valid URL") from err
-    if not host or not plain.partition(":")[2].startswith("//"):
-        raise _refused("it names no host")
-    _check_secrets(source, parts)
-    if "%" in parts.netloc.rpartition("@")[2] or not _HOST.fullmatch(host):
-        raise _refused("its host has characters that no host has")
-    addresses = _addresses(host, resolve)
+        raise _refused(f"{host} is no plain IP address") from err
+    if len(host) > _MAX_NAME or not all(1 <= len(label) <= _MAX_LABEL for label in host.split(".")):
+        raise _refused(f"{host} is no plain host name")
+    return None
+
+
+async def _addresses(host: str, resolve: Resolve) -> list[Address]:
+    try:
+        async with asyncio.timeout(LOOK_UP_LIMIT_S):
+            texts = await resolve(host)
+        addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
+    except (OSError, TimeoutError, UnicodeError, ValueError) as err:
+        raise _refused(f"the host name {host} cannot be looked up") from err
     if not addresses:
-        raise _refused(f"the host {host} cannot be resolved")
-    for address in addresses:
-        if not _host_allowed(host, address, security.source_hosts):
-            detail = "" if str(address) == host else f" ({address})"
-            raise _refused(f"the host {host}{detail} is not allowed by security.source_hosts")
+        raise _refused(f"the host name {host} has no address")
+    return addresses
 
 
-def _check_secrets(source: str, parts: SplitResult) -> None:
-    """Secrets belong into user and password: elsewhere they would travel in the clear, or choose the host."""
-    inside = len(_SECRET.findall(source.partition("//")[2].partition("/")[0].rpartition("@")[0]))
-    if len(_SECRET.findall(source)) != inside:
-        raise _refused("a secret may stand in the user name and the password only")
-    if "@" in parts.netloc.rpartition("@")[0]:
-        raise _refused("its user name has an @ in it; write %40")
-
-
-def _addresses(host: str, resolve: Resolve) -> list[_Address]:
-    try:
-        return [_plain(ipaddress.ip_address(host))]
-    except ValueError:
-        pass
-    if re.fullmatch(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?", host, re.IGNORECASE):
-        raise _refused("an IPv4 address is written as four decimal numbers")
-    found = []
-    for text in resolve(host):
-        try:
-            found.append(_plain(ipaddress.ip_address(text.partition("%")[0])))
-        except ValueError as err:
-            raise _refused(f"the host {host} has an address that is none") from err
-    return found
-
-
-def _plain(address: _Address) -> _Address:
-    """An IPv4 address in IPv6 clothes (mapped, 6to4, Teredo, NAT64) is that IPv4 address."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if address in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-def _host_allowed(host: str, address: _Address, allowed: Sequence[str]) -> bool:
-    if not allowed:
-        local = address.is_loopback or address.is_link_local or address.is_unspecified
-        return not (local or address.is_multicast or address.is_reserved or address in _METADATA)
-    for entry in allowed:
-        try:
-            if address in ipaddress.ip_network(entry, strict=False):
-                return True
-        except ValueError:
-            if host.rstrip(".").lower() == entry.rstrip(".").lower():
-                return True
-    return False
-
-
-def _check_file(rest: str, paths: PathsConfig) -> None:
-    if rest.startswith("//"):
-        if not rest.startswith("///"):
-            raise _refused("a file is on this device: write file:///path")
-        rest = unquote(rest[2:])
-    path = Path(rest.partition("?")[0])
-    if not path.is_absolute():
-        raise _refused("a file is named by its whole path")
-    try:
-        real = path.resolve(strict=True)
-    except (OSError, RuntimeError) as err:
-        raise _refused(f"the file {path} is not there") from err
-    if not (real.is_file() or real.is_dir()):
-        raise _refused(f"{path} is no file and no folder")
-    for root in paths.media_roots:
-        if real.is_relative_to(root.resolve()):
-            return
-    raise _refused("it is in none of paths.media_roots")
+def _check_address(host: str, address: Address, rules: Rules) -> None:
+    why = why_refused(address, networks_of(rules.hosts))
+    if why is None and rules.hosts and not networks_of(rules.hosts):
+        why = "it is not in security.source_hosts"  # which has names alone
+    if why is not None:
+        shown = host if host.strip("[]") == str(address) else f"{host} ({address})"
+        raise _refused(f"the host {shown} is not allowed: {why}")
 
 
 def _refused(why: str) -> CommandError:
-    return CommandError(403, f"source: not allowed over MQTT: {why}")
+    return CommandError(403, f"the source is refused: {why}")

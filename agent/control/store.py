@@ -1,208 +1,273 @@
-"""What the agent remembers over restarts: epoch, changes by command, replies already given.
+"""What an agent remembers over its end: changes by command, replies, revision and epoch.
 
-SQLite in the state folder, one transaction a command: the change and its reply are both there, or neither.
+SQLite in WAL mode, `control.db` in the state folder, mode 0600. A change and the reply to the command that
+asked for it go into one transaction: after a kill there are both or none.
+
+The epoch is kept twice, in the database and in the small file `epoch`, and the larger one counts; so it
+grows also when the database is lost. When nothing readable is left of either, but something was there, the
+time of day in seconds is taken: larger than any counter of starts. A database that is corrupt is renamed to
+`control.db.corrupt` (one is kept, the newest), reported, and begun anew.
 """
 
-import contextlib
-import fcntl
 import json
 import os
 import sqlite3
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.problems import problems_of
 from agent.config.streams import StreamConfig
-from agent.control.desired import Change, Changes
+from agent.control.clock import Clock, SystemClock
+from agent.control.desired import Change, Changes, ConfigT
+from agent.control.folder import own_folder, read_epoch, write_epoch
+from agent.control.messages import Remembered
 from agent.errors import StateError
 
 _log = log.get_logger("store")
 
-REPLIES_KEPT = 10_000
-REPLIES_KEPT_S = 7 * 86_400
+MAX_REPLIES = 10_000  # remembered; the oldest goes first
+MAX_REPLY_AGE_US = 7 * 86_400 * 1_000_000
+
+_VERSION = 1
+_FILE = "control.db"
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS changes (
-    what TEXT NOT NULL, id TEXT NOT NULL, settings TEXT, replaced TEXT NOT NULL, PRIMARY KEY (what, id)
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS change (
+    scope TEXT NOT NULL, id TEXT NOT NULL, config TEXT, replaced TEXT, PRIMARY KEY (scope, id)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS replies (id TEXT PRIMARY KEY, reply TEXT NOT NULL, time_s REAL NOT NULL)
-    WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS replies_by_time ON replies (time_s);
+CREATE TABLE IF NOT EXISTS reply (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time_us INTEGER NOT NULL,
+    code INTEGER NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS reply_time ON reply (time_us);
 """
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Store:
-    """The state folder of one agent; `with` locks and opens it, and begins the next epoch.
+    """The state folder of one agent, open as long as the `with` block lasts.
 
-    A second agent on the same folder, and a folder that cannot be written, are StateErrors. A damaged
-    database is put aside and begun anew; the epoch goes on all the same, since it is kept in a file of its
-    own as well.
+    `commit` may be called from another thread, one call at a time or several; `reply` reads beside it and
+    does not wait for it.
     """
 
-    def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir
-        self._path = state_dir / "state.sqlite3"
-        self._epoch_path = state_dir / "epoch"
-        self._lock: IO[str] | None = None
-        self._database: sqlite3.Connection | None = None
+    def __init__(self, state_dir: Path, *, clock: Clock | None = None) -> None:
         self.epoch = 0
+        """Start counter of this agent: one more than at any earlier start."""
+        self.trouble: str | None = None
+        """What was wrong with what the predecessor left; None when all was well."""
+        self.changes = Changes()
+        """As last committed."""
+        self._folder = state_dir
+        self._clock = clock or SystemClock()
+        self._lifetime = ExitStack()
+        self._writing = threading.Lock()
+        self._writer: sqlite3.Connection
+        self._reader: sqlite3.Connection
 
     def __enter__(self) -> Self:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (self._folder / "lock").open("w", encoding="utf-8")
-        except OSError as err:
-            raise StateError(f"the state folder {self._folder} cannot be used: {err.strerror}") from err
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            self._lock.close()
-            raise StateError(
-                f"another agent uses the state folder {self._folder}; give this one its own paths.state_dir"
-            ) from err
-        try:
-            self._open()
-            self.epoch = self._next_epoch()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        """Raises StateError when the folder cannot be used, or another agent uses it."""
+        with ExitStack() as stack:
+            stack.enter_context(own_folder(self._folder))
+            known = read_epoch(self._folder)
+            with _translated(self._path):
+                try:
+                    self._open(stack)
+                except sqlite3.DatabaseError as err:
+                    if _code(err) not in _CORRUPT:
+                        raise
+                    self._set_aside(err)
+                    self._open(stack)
+                self._begin_epoch(known)
+                self.changes = self._read_changes()
+            self._lifetime = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-        if self._lock is not None:
-            self._lock.close()
+        with self._writing:  # a commit in another thread comes to its end
+            self._lifetime.close()
 
-    def load(self) -> tuple[Changes, int]:
-        """What commands have changed so far, and the revision.
+    def commit(self, changes: Changes | None, reply: Remembered | None = None) -> None:
+        """Store both or, with a StateError, neither; blocks until they are on the disk.
 
-        A change that this version of Vedette does not understand any more is left out, and reported.
+        None leaves the changes as they are.
         """
-        changes: dict[str, dict[str, Change]] = {"stream": {}, "algorithm": {}}
-        with self._transaction() as database:
-            rows = database.execute("SELECT what, id, settings, replaced FROM changes ORDER BY id").fetchall()
-            revision = self._fact(database, "revision")
-        for what, name, settings, replaced in rows:
-            plain = json.loads(settings) if settings is not None else None
-            model = StreamConfig if what == "stream" else AlgorithmConfig
+        with self._writing:
+            after = self.changes if changes is None else changes
+            with _translated(self._path), _transaction(self._writer) as cursor:
+                _write_changes(cursor, "stream", self.changes.streams, after.streams)
+                _write_changes(cursor, "algorithm", self.changes.algorithms, after.algorithms)
+                if (after.revision, after.digest) != (self.changes.revision, self.changes.digest):
+                    _write_meta(cursor, "revision", after.revision)
+                    _write_meta(cursor, "digest", after.digest)
+                if reply is not None:
+                    self._write_reply(cursor, reply)
+            self.changes = after
+
+    def reply(self, command_id: str) -> Remembered | None:
+        """What was answered to this id, in this life or an earlier one. Raises StateError."""
+        with _translated(self._path):
+            row = self._reader.execute(
+                "SELECT code, payload, content_type, time_us FROM reply WHERE id = ?", (command_id,)
+            ).fetchone()
+        if row is None:
+            return None
+        return Remembered(id=command_id, code=row[0], payload=row[1], content_type=row[2], time_us=row[3])
+
+    # --- opening ---
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / _FILE
+
+    def _open(self, stack: ExitStack) -> None:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with ExitStack() as opening:
+            self._writer = opening.enter_context(closing(_connect(self._path)))
+            found = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise _corrupt(str(found))
+            version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise StateError(f"{self._path} was written by a newer Vedette: install that one")
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.executescript(_SCHEMA)
+            self._writer.execute(f"PRAGMA user_version = {_VERSION}")
+            self._reader = opening.enter_context(closing(_connect(self._path)))
+            stack.push(opening.pop_all())
+
+    def _set_aside(self, reason: Exception) -> None:
+        aside = self._path.with_name(f"{_FILE}.corrupt")
+        self._path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            self._path.with_name(_FILE + suffix).unlink(missing_ok=True)
+        self.trouble = (
+            f"{self._path} was corrupt ({reason}): renamed to {aside.name}, and begun anew; "
+            "what commands had changed is lost"
+        )
+        _log.error("store.corrupt", path=self._path, aside=aside, reason=str(reason))
+
+    def _begin_epoch(self, from_file: int | None) -> None:
+        stored = self._read_meta("epoch")
+        from_database = stored if isinstance(stored, int) else None
+        known = max(from_file or 0, from_database or 0)
+        lost = from_file is None or self.trouble is not None
+        if known == 0 and lost:
+            known = self._clock.now_us() // 1_000_000
+            _log.error("store.epoch_lost", folder=self._folder, continued_at=known + 1)
+        self.epoch = known + 1
+        write_epoch(self._folder, self.epoch)
+        with _transaction(self._writer) as cursor:
+            _write_meta(cursor, "epoch", self.epoch)
+
+    # --- rows ---
+
+    def _read_meta(self, key: str) -> object:
+        row = self._writer.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def _read_changes(self) -> Changes:
+        revision, digest = self._read_meta("revision"), self._read_meta("digest")
+        return Changes(
+            streams=self._read_scope("stream", StreamConfig),
+            algorithms=self._read_scope("algorithm", AlgorithmConfig),
+            revision=revision if isinstance(revision, int) else 0,
+            digest=digest if isinstance(digest, str) else "",
+        )
+
+    def _read_scope(self, scope: str, model: type[ConfigT]) -> dict[str, Change[ConfigT]]:
+        rows = self._writer.execute(
+            "SELECT id, config, replaced FROM change WHERE scope = ? ORDER BY id", (scope,)
+        ).fetchall()
+        changes: dict[str, Change[ConfigT]] = {}
+        for key, text, replaced in rows:
             try:
-                if plain is not None:
-                    model.model_validate(plain)
+                config = None if text is None else model.model_validate_json(text)
             except ValidationError as err:
-                _log.error("state.unusable", what=what, id=name, problems=err.error_count())
-                continue
-            changes[what][name] = Change(plain, replaced)
-        return Changes(changes["stream"], changes["algorithm"]), revision
+                # Written by an agent that knew other keys: the others still count, and this row is left
+                # in the database until a command or the file says something about its id.
+                _log.error("store.unreadable", scope=scope, id=key, problems=problems_of(err, model))
+            else:
+                changes[key] = Change(config=config, replaced=replaced)
+        return changes
 
-    def commit(self, changes: Changes | None, revision: int, reply: tuple[str, str] | None) -> None:
-        """Remember changes (None: as they are), and the reply given to a command id, in one transaction."""
-        with self._transaction() as database:
-            if changes is not None:
-                database.execute("DELETE FROM changes")
-                database.executemany(
-                    "INSERT INTO changes VALUES (?, ?, ?, ?)",
-                    [
-                        (what, name, json.dumps(c.settings) if c.settings is not None else None, c.replaced)
-                        for what, items in (("stream", changes.streams), ("algorithm", changes.algorithms))
-                        for name, c in items.items()
-                    ],
-                )
-                self._set_fact(database, "revision", revision)
-            if reply is not None:
-                now_s = time.time()
-                database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", (*reply, now_s))
-                database.execute(
-                    "DELETE FROM replies WHERE time_s < ? OR id IN (SELECT id FROM replies "
-                    "ORDER BY time_s DESC LIMIT -1 OFFSET ?)",
-                    (now_s - REPLIES_KEPT_S, REPLIES_KEPT),
-                )
+    def _write_reply(self, cursor: sqlite3.Cursor, reply: Remembered) -> None:
+        cursor.execute(
+            "INSERT OR REPLACE INTO reply (id, time_us, code, content_type, payload) VALUES (?, ?, ?, ?, ?)",
+            (reply.id, reply.time_us, reply.code, reply.content_type, reply.payload),
+        )
+        cursor.execute("DELETE FROM reply WHERE time_us < ?", (self._clock.now_us() - MAX_REPLY_AGE_US,))
+        cursor.execute("DELETE FROM reply WHERE seq <= (SELECT max(seq) FROM reply) - ?", (MAX_REPLIES,))
 
-    def reply_to(self, request_id: str) -> str | None:
-        """The reply that was given to a command, as `commit` got it; None for one that is new."""
-        with self._transaction() as database:
-            row = database.execute("SELECT reply FROM replies WHERE id = ?", (request_id,)).fetchone()
-        return str(row[0]) if row is not None else None
 
-    # --- inside ---
+def _write_changes(
+    cursor: sqlite3.Cursor,
+    scope: str,
+    before: Mapping[str, Change[Any]],
+    after: Mapping[str, Change[Any]],
+) -> None:
+    """Only what differs: each row written is wear."""
+    for key in before.keys() - after.keys():
+        cursor.execute("DELETE FROM change WHERE scope = ? AND id = ?", (scope, key))
+    for key, change in after.items():
+        if before.get(key) != change:
+            config = change.config
+            text = None if config is None else json.dumps(config.model_dump(mode="json", exclude_unset=True))
+            cursor.execute(
+                "INSERT OR REPLACE INTO change (scope, id, config, replaced) VALUES (?, ?, ?, ?)",
+                (scope, key, text, change.replaced),
+            )
 
-    def _open(self) -> None:
-        try:
-            self._database = self._connect()
-        except sqlite3.DatabaseError as err:
-            if not isinstance(err, sqlite3.OperationalError):
-                aside = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
-                _log.error("state.damaged", path=str(self._path), kept_as=str(aside), error=str(err))
-                self._path.rename(aside)
-                for suffix in ("-wal", "-shm"):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-                self._database = self._connect()
-                return
-            raise StateError(f"{self._path} cannot be opened: {err}") from err
 
-    def _connect(self) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        database = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(str(verdict))
-            database.executescript(_SCHEMA)
-        except BaseException:
-            database.close()
-            raise
-        return database
+def _write_meta(cursor: sqlite3.Cursor, key: str, value: int | str) -> None:
+    cursor.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
-    def _next_epoch(self) -> int:
-        try:
-            beside = int(self._epoch_path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            beside = 0
-        with self._transaction() as database:
-            epoch = max(self._fact(database, "epoch"), beside) + 1
-            self._set_fact(database, "epoch", epoch)
-        fresh = self._epoch_path.with_suffix(".new")
-        try:
-            with fresh.open("w", encoding="ascii") as file:
-                file.write(f"{epoch}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._epoch_path)
-        except OSError as err:
-            raise StateError(f"{self._epoch_path} cannot be written: {err.strerror}") from err
-        return epoch
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        if self._database is None:
-            raise StateError("the state folder is not open")
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-        except sqlite3.Error as err:
-            raise StateError(f"{self._path} cannot be used: {err}") from err
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 1048576")
+    return connection
 
-    @staticmethod
-    def _fact(database: sqlite3.Connection, name: str) -> int:
-        row = database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return int(row[0]) if row is not None else 0
 
-    @staticmethod
-    def _set_fact(database: sqlite3.Connection, name: str, value: int) -> None:
-        database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
+    """All of the block, or nothing."""
+    cursor = connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield cursor
+        cursor.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as err:
+        raise StateError(f"{path} cannot be used: {err}") from err
+    except OSError as err:
+        raise StateError(f"{path} cannot be used: {err.strerror}") from err
+
+
+def _corrupt(reason: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(reason)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; -1 when the error is the module's own."""
+    return getattr(error, "sqlite_errorcode", -1) & 0xFF
