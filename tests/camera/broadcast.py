@@ -29,6 +29,7 @@ class Broadcast:
     def __init__(self, media: Media, *, loop: bool, group_first: bool) -> None:
         self.media = media
         self.sent = 0  # pictures, over all viewers
+        self.played = 0  # pictures, whether anybody watched
         self.stalled = False
         self.to_corrupt = 0  # coming pictures
         self._loop = loop
@@ -85,6 +86,7 @@ class Broadcast:
                 return
 
     def _emit(self, unit: Unit, timestamp: int) -> None:
+        self.played += 1
         if unit.key:
             self._group = []
         self._group.append((unit, timestamp))

@@ -44,7 +44,7 @@ class HttpCamera(LoopThread):
         self._account = Account(user=user, password=password, scheme="basic") if user is not None else None
         self._broadcast = Broadcast(load(mjpeg), loop=True, group_first=True) if mjpeg is not None else None
         self._listener: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._playing: asyncio.Task[None] | None = None
 
     def url(self, name: str) -> str:
@@ -105,22 +105,27 @@ class HttpCamera(LoopThread):
             self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _hang_up(self) -> None:
-        for writer in self._writers:
+        tasks = list(self._connections)
+        for writer in self._connections.values():
             writer.transport.abort()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _stall(self, *, on: bool) -> None:
         assert self._broadcast is not None
         self._broadcast.stalled = on
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = writer
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while await self._answer(reader, writer):
                     await writer.drain()
         finally:
-            self._writers.discard(writer)
             writer.transport.abort()
+            del self._connections[task]
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection goes on."""

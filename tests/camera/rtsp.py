@@ -49,7 +49,7 @@ class RtspCamera(LoopThread):
         self.cutting: frozenset[str] = frozenset()
         self.broadcast = Broadcast(load(file), loop=loop, group_first=group_first)
         self._listener: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._connections: dict[asyncio.Task[None], Connection] = {}
         self._playing: asyncio.Task[None] | None = None
 
     # --- what a test asks ---
@@ -84,6 +84,11 @@ class RtspCamera(LoopThread):
     def sent(self) -> int:
         """How many pictures were sent, over all clients."""
         return self.broadcast.sent
+
+    @property
+    def played(self) -> int:
+        """How many pictures the camera's clock has passed, sent or not."""
+        return self.broadcast.played
 
     # --- what a test has go wrong ---
 
@@ -148,17 +153,22 @@ class RtspCamera(LoopThread):
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(self, reader, writer)
-        self._connections.add(connection)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = connection
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
                 await connection.serve()
         finally:
-            self._connections.discard(connection)
             connection.abort()
+            del self._connections[task]
 
     async def _hang_up(self) -> None:
-        for connection in list(self._connections):
+        tasks = list(self._connections)
+        for connection in self._connections.values():
             connection.abort()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _stall(self, *, on: bool) -> None:
         self.broadcast.stalled = on

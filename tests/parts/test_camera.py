@@ -1,5 +1,6 @@
 """The test camera is one that FFmpeg and OpenCV believe in, over TCP and UDP, and its faults are real."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,7 +19,9 @@ from tests.video import Segment, encode, encode_segments, read_number
 from tests.waiting import eventually
 
 FRAMES = 50
-QUICK = {"analyzeduration": "500000", "fflags": "nobuffer", "rtsp_transport": "tcp", "timeout": "1000000"}
+FPS = 50
+# Not "fflags=nobuffer": with it FFmpeg throws away what it has read while it looks at the stream.
+QUICK = {"analyzeduration": "500000", "rtsp_transport": "tcp", "timeout": "1000000"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clip(clips: Path) -> Path:
-    return encode(clips / "clip.mp4", frames=FRAMES, gop=10)
+    return encode(clips / "clip.mp4", frames=FRAMES, gop=10, fps=FPS)
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def watch(url: str, **options: str) -> Iterator[tuple[int, float, int]]:
                 yield read_number(frame.to_ndarray(format="gray")), float(frame.time or 0), frame.width
 
 
-def assert_gapless(seen: list[tuple[int, float, int]], frames: int = FRAMES, fps: float = 25) -> None:
+def assert_gapless(seen: list[tuple[int, float, int]], frames: int = FRAMES, fps: float = FPS) -> None:
     numbers = [number for number, _, _ in seen]
     assert numbers == [(numbers[0] + index) % frames for index in range(len(numbers))]
     first_s = seen[0][1]
@@ -71,7 +74,9 @@ def assert_gapless(seen: list[tuple[int, float, int]], frames: int = FRAMES, fps
 def test_pyav_sees_every_frame_over_the_end_of_the_round(
     clips: Path, codec: str, suffix: str, b_frames: int, transport: str
 ) -> None:
-    path = encode(clips / f"{codec}{b_frames}{suffix}", codec=codec, frames=25, gop=5, b_frames=b_frames)
+    path = encode(
+        clips / f"{codec}{b_frames}{suffix}", codec=codec, frames=25, gop=5, fps=FPS, b_frames=b_frames
+    )
     with RtspCamera(path) as camera:
         seen = list(islice(watch(camera.url, rtsp_transport=transport), 35))
         assert_gapless(seen, frames=25)
@@ -92,25 +97,23 @@ def test_opencv_sees_every_frame(camera: RtspCamera, monkeypatch: pytest.MonkeyP
 
 
 def test_large_pictures_are_cut_and_put_together(clips: Path) -> None:
-    path = encode(clips / "large.mp4", width=1920, height=1080, frames=30, gop=15)
+    path = encode(clips / "large.mp4", width=1920, height=1080, frames=30, gop=15, fps=FPS)
     with RtspCamera(path) as camera:
         for transport in ("tcp", "udp"):
             assert_gapless(list(islice(watch(camera.url, rtsp_transport=transport), 20)), frames=30)
 
 
 def test_it_plays_in_real_time_whether_watched_or_not(camera: RtspCamera) -> None:
-    frames = watch(camera.url)
-    first, _, _ = next(frames)
-    begun_s = time.monotonic()
-    number = next(number for number, _, _ in frames if (number - first) % FRAMES == 40)
-    assert time.monotonic() - begun_s == pytest.approx(1.6, abs=0.45)  # the first group comes at once
-    frames.close()  # type: ignore[attr-defined]
+    first, _, _ = next(watch(camera.url))
     eventually(lambda: not camera.connections)
-    began_again = time.monotonic()
-    later, _, _ = next(watch(camera.url))
-    passed = (time.monotonic() - begun_s) * 25
-    assert time.monotonic() - began_again < 2
-    assert 0 <= (first + passed - later) % FRAMES <= 20 or (later - number) % FRAMES < 40
+    begun_s = time.monotonic()
+    frames = watch(camera.url)
+    later, _, _ = next(frames)
+    assert later != first
+    numbers = [number for number, _, _ in islice(frames, 100)]
+    # At most a group and the probing came in a burst.
+    assert (100 - 10) / FPS - 0.6 < time.monotonic() - begun_s < 100 / FPS + 2
+    assert numbers[-1] == (later + 100) % FRAMES
 
 
 def test_variable_rate_keeps_its_times(clips: Path) -> None:
@@ -124,7 +127,7 @@ def test_variable_rate_keeps_its_times(clips: Path) -> None:
 
 def test_the_size_changes_in_mid_stream(clips: Path) -> None:
     segments = [Segment(width=320, height=240, frames=25), Segment(width=640, height=480, frames=25)]
-    path = encode_segments(clips / "sizes.ts", segments)
+    path = encode_segments(clips / "sizes.ts", segments, fps=FPS)
     with RtspCamera(path) as camera:
         seen = list(islice(watch(camera.url), 80))
     assert_gapless(seen)
@@ -164,35 +167,44 @@ def test_another_path_is_not_found(camera: RtspCamera) -> None:
         next(watch(camera.url + "2"))
 
 
-def test_a_stalled_camera_times_out_and_resumes_with_a_key_frame(camera: RtspCamera) -> None:
-    patient, impatient = watch(camera.url, timeout="9000000"), watch(camera.url)
-    before = [next(patient), next(impatient)][0]
+def test_a_stalled_camera_keeps_the_connection_and_times_out(camera: RtspCamera) -> None:
+    frames = watch(camera.url)
+    next(frames)
     camera.stall()
     sent = camera.sent
     begun_s = time.monotonic()
     with pytest.raises((av.ExitError, av.TimeoutError)):
-        list(impatient)
+        list(frames)
     assert time.monotonic() - begun_s < 5
     assert camera.sent == sent
-    patient.close()  # type: ignore[attr-defined]
     camera.resume()
+    assert_gapless(list(islice(watch(camera.url), 15)))
+
+
+def test_after_a_short_stall_it_goes_on_with_a_key_frame(camera: RtspCamera) -> None:
     frames = watch(camera.url)
-    after = list(islice(frames, 15))
-    assert_gapless(after)
-    assert after[0][0] % 10 == 0
+    seen = list(islice(frames, 10))
     camera.stall()
-    camera.resume()  # so soon that the client has not noticed
-    rest = list(islice(frames, 40))
-    jump = next(index for index, (number, _, _) in enumerate(rest) if index and number % 10 == 0)
-    assert_gapless(rest[jump:])
-    assert before[0] % 10 == 0
+    played = camera.played
+    eventually(lambda: camera.played >= played + 13)
+    camera.resume()
+    seen.extend(islice(frames, 80))
+    gaps = [index for index in range(1, 90) if (seen[index][0] - seen[index - 1][0]) % FRAMES != 1]
+    (gap,) = gaps
+    assert_gapless(seen[:gap])
+    assert_gapless(seen[gap:])
+    assert seen[gap][0] % 10 == 0
+    # Time went on, for the camera and in its timestamps.
+    missed = (seen[gap][0] - seen[gap - 1][0]) % FRAMES
+    assert missed > 13
+    assert seen[gap][1] - seen[gap - 1][1] == pytest.approx(missed / FPS, abs=0.001)
 
 
 def test_hanging_up_looks_like_an_end(camera: RtspCamera) -> None:
     frames = watch(camera.url)
     next(frames)
     camera.hang_up()
-    assert len(list(frames)) < 25
+    assert len(list(frames)) < 50  # the group, and what FFmpeg has looked at
     assert_gapless(list(islice(watch(camera.url), 12)))
 
 
@@ -208,7 +220,7 @@ def test_offline_refuses_and_online_is_the_same_place(camera: RtspCamera) -> Non
         camera.online()
         next(watch(url))
     assert camera.url == url
-    assert len(list(frames)) < 25
+    assert len(list(frames)) < 50  # the group, and what FFmpeg has looked at
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])
@@ -237,26 +249,20 @@ def test_a_hanging_describe(camera: RtspCamera) -> None:
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mjpeg"])
 def test_corrupt_pictures_do_not_decode_and_the_next_group_does(clips: Path, codec: str) -> None:
-    path = (
-        encode(clips / f"corrupt-{codec}.avi", codec=codec, frames=FRAMES, gop=10)
-        if codec == "mjpeg"
-        else encode(clips / f"corrupt-{codec}.mkv", codec=codec, frames=FRAMES, gop=10)
-    )
-    good, bad = 0, 0
+    path = encode(clips / f"corrupt-{codec}.mkv", codec=codec, frames=FRAMES, gop=10, fps=FPS)
+    good = 0
     with RtspCamera(path) as camera, av.open(camera.url, options=QUICK) as container:
         stream = container.streams.video[0]
         stream.thread_count = 1
         for index, packet in enumerate(islice(container.demux(stream), 90)):
             if index == 20:
                 camera.corrupt(10)
-            try:
+            # H.264 raises, JPEG shows noise, HEVC says nothing and has no picture.
+            with contextlib.suppress(av.InvalidDataError, ValueError):
                 for frame in packet.decode():
                     read_number(frame.to_ndarray(format="gray"))
                     good += 1
-            except (av.InvalidDataError, ValueError):
-                bad += 1
-    assert bad >= 5
-    assert good >= 55
+    assert 55 <= good <= 84
 
 
 def test_played_once_it_begins_with_the_client_and_ends(clip: Path) -> None:
@@ -271,13 +277,13 @@ def test_a_session_lives_on_keep_alives(clip: Path) -> None:
     with RtspCamera(clip, session_timeout_s=2) as camera:
         for transport in ("tcp", "udp"):
             camera.requests.clear()
-            assert_gapless(list(islice(watch(camera.url, rtsp_transport=transport), 100)))
-            assert camera.requests["GET_PARAMETER"] >= 2
+            assert_gapless(list(islice(watch(camera.url, rtsp_transport=transport), 150)))
+            assert camera.requests["GET_PARAMETER"] >= 1
 
 
 def test_a_silent_session_ends(clip: Path) -> None:
     with RtspCamera(clip, session_timeout_s=0.3) as camera:
-        assert len(list(watch(camera.url))) < 50
+        assert len(list(watch(camera.url))) < 100
 
 
 def test_as_a_command(clip: Path) -> None:
@@ -300,7 +306,7 @@ def test_as_a_command(clip: Path) -> None:
 
 
 def test_files_over_http(clips: Path, clip: Path) -> None:
-    hls = encode(clips / "live.m3u8", frames=FRAMES, gop=10)
+    hls = encode(clips / "live.m3u8", frames=FRAMES, gop=10, fps=FPS)
     with HttpCamera(clips, user="me", password="p w") as server:
         for name in (clip.name, hls.name):
             with av.open(server.url(name)) as container:
@@ -317,7 +323,7 @@ def test_files_over_http(clips: Path, clip: Path) -> None:
 
 
 def test_live_mjpeg_over_http(clips: Path) -> None:
-    path = encode(clips / "mjpeg.avi", codec="mjpeg", frames=FRAMES)
+    path = encode(clips / "mjpeg.avi", codec="mjpeg", frames=FRAMES, fps=FPS)
     with HttpCamera(clips, mjpeg=path) as server:
         with av.open(server.mjpeg_url, timeout=(3, 1)) as container:
             frames = container.decode(video=0)
