@@ -29,17 +29,19 @@ def _marked_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(_marked_run: None) -> Iterator[None]:
+def _nothing_left(_marked_run: None, request: pytest.FixtureRequest) -> Iterator[None]:
     """No process, shared memory, thread or temporary file outlives its test.
 
     Autouse and in the topmost conftest, so it is set up before and checked after every other fixture of
     a test. Things of fixtures with a wider scope were there before.
     """
-    before = leftovers.look()
+    # The thousand tables of the unit tests start no process.
+    processes = ROOT / "tests" / "unit" not in request.path.parents
+    before = leftovers.look(processes=processes)
     yield
 
     def nothing_left() -> bool:
-        left = leftovers.look().without(before)
+        left = leftovers.look(processes=processes).without(before)
         left["segments"] = [name for name in left.get("segments", []) if not leftovers.in_foreign_use(name)]
         assert not any(left.values()), f"left behind: {left}"
         return True
