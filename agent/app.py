@@ -18,7 +18,7 @@ from agent.control.store import Store
 from agent.delivery.delivery import Delivery
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound, Link, LinkState
-from agent.errors import ConfigError
+from agent.errors import ConfigError, StateError
 from agent.running import Here, device_status
 from agent.supervise.child import prepare_children
 from agent.systemd import Notifier
@@ -35,6 +35,7 @@ def run(settings: Settings, reload: Reload) -> None:
     """Run until SIGTERM or SIGINT; `reload` reads the settings again, on SIGHUP. Raises VedetteError."""
     secrets = Secrets(settings.paths.secrets)
     log.configure(level=settings.log.level, style=settings.log.format, redact=secrets.redact)
+    log.adopt_process()
     with Store(settings.paths.state_dir) as store:
         asyncio.run(_run(settings, reload, secrets, store))
 
@@ -65,22 +66,34 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
         await stack.enter_async_context(here.site)
         await here.catalog.refresh()
         here.tell_info()
-        control = Control(settings, store, topics, settings.device.id, here)
-        control.begin()
-        loop.add_signal_handler(signal.SIGHUP, partial(_reload, reload, control, here, notifier))
-        obeying = asyncio.create_task(_obey(inbound, control))
-        ticking = asyncio.create_task(_tick(here, delivery, notifier))
+        control = Control(
+            settings,
+            store,
+            topics,
+            views=here,
+            actions=here,
+            checks=here,
+            publish=here.reply,
+            on_desired=here.want,
+            redact=secrets.redact,
+        )
+        await control.reload(settings)
+        reloading = asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, reloading.set)
+        works = [
+            asyncio.create_task(_obey(inbound, control)),
+            asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
+            asyncio.create_task(_tick(here, delivery, notifier)),
+            asyncio.create_task(stop.wait()),
+        ]
         _log.info("agent.ready", device=settings.device.id, epoch=store.epoch)
         notifier.ready()
-        await asyncio.wait(
-            {obeying, ticking, stopping := asyncio.create_task(stop.wait())},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         notifier.stopping()
         _log.info("agent.stopping")
-        for task in (obeying, ticking, stopping):
-            task.cancel()
-        for outcome in await asyncio.gather(obeying, ticking, stopping, return_exceptions=True):
+        for work in works:
+            work.cancel()
+        for outcome in await asyncio.gather(*works, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
     _log.info("agent.stopped")
@@ -131,19 +144,23 @@ def _enqueue(inbound: asyncio.Queue[Inbound], message: Inbound) -> None:
         _log.warning("command.dropped", topic=message.topic)
 
 
-def _reload(reload: Reload, control: Control, here: Here, notifier: Notifier) -> None:
+async def _reload(
+    wanted: asyncio.Event, reload: Reload, control: Control, here: Here, notifier: Notifier
+) -> None:
     """SIGHUP: what differs in agent.toml takes effect; one that cannot be used changes nothing."""
-    notifier.reloading()
-    try:
-        settings = reload()
-    except ConfigError as err:
-        _log.error("config.refused", error=str(err))
-    else:
-        control.reload(settings)
-        log.set_level(settings.log.level)
-        _log.info("config.reloaded", revision=control.desired.revision)
-        here.refresh_kinds_soon()
-    notifier.ready()
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        notifier.reloading()
+        try:
+            settings = await asyncio.to_thread(reload)
+            here.take_settings(settings)
+            await here.refresh_kinds()
+            desired = await control.reload(settings)
+            _log.info("config.reloaded", revision=desired.revision)
+        except (ConfigError, StateError) as err:
+            _log.error("config.refused", error=str(err))
+        notifier.ready()
 
 
 def _log_link(link: Link) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 
 from agent import log
@@ -13,17 +13,16 @@ from agent.config.secret import Secret, Secrets
 from agent.config.settings import Settings
 from agent.contract import commands as c
 from agent.contract.info import Info, KindInfo, LimitsInfo, VerbInfo
-from agent.contract.status import AlgorithmStatus, DeviceState, DeviceStatus, Reported, StreamStatus
+from agent.contract.status import DeviceState, DeviceStatus, Reported
 from agent.contract.topics import Topics
 from agent.contract.verbs import VERBS
 from agent.control.desired import Desired
 from agent.control.messages import ReplyMessage
 from agent.delivery.messages import DeliveryCounters, Outgoing
-from agent.errors import CommandError, KindError, SourceError
+from agent.errors import Cause, NoRoomError, SourceError
 from agent.frames import free_bytes
 from agent.health import about
 from agent.health.herald import Herald
-from agent.ipc.messages import SnapshotTaken
 from agent.supervise.catalog import Catalog
 from agent.supervise.outside import Outcome
 from agent.supervise.pools import WINDOWS_PER_PAIR
@@ -66,7 +65,6 @@ class Here:
         self._revision = 0
         self._told_soon = False
         self._log_timer: asyncio.TimerHandle | None = None
-        self._refreshing: asyncio.Task[None] | None = None
         self.catalog = Catalog(settings.paths.algorithms)
         self.site = Site(self, self.catalog, codec=settings.delivery.codec, log_level=log.level)
 
@@ -105,8 +103,7 @@ class Here:
     def tell(self) -> None:
         """Publish what has changed of the retained documents."""
         self._told_soon = False
-        report = self.report(self._revision)
-        self._herald.tell(time.monotonic(), report, report.streams, report.algorithms)
+        self._herald.tell(time.monotonic(), self.reported())
 
     def tell_info(self) -> None:
         """Publish what this device is and can do."""
@@ -143,117 +140,123 @@ class Here:
     def _put_state(self, topic: str, payload: bytes) -> None:
         self._put(Outgoing(topic=topic, payload=payload, kind="state", retain=True, content_type=JSON))
 
+    def take_settings(self, settings: Settings) -> None:
+        """agent.toml was read again; what is not a stream or an algorithm takes effect at the next start."""
+        self._settings = settings
+        log.set_level(settings.log.level)
+
     async def refresh_kinds(self) -> None:
         """Look again which kinds are installed, and give algorithms that wait for one another chance."""
         await self.catalog.refresh()
         self.tell_info()
         self.site.settle()
 
-    def refresh_kinds_soon(self) -> None:
-        """The same, without waiting for it."""
-        self._refreshing = asyncio.create_task(self.refresh_kinds())
-
     # --- what commands ask ---
 
     def want(self, desired: Desired) -> None:
-        """Make reality match."""
+        """Make reality match what is desired."""
         self._revision = desired.revision
         self.site.want(
             {name: (item.config, item.origin) for name, item in desired.streams.items()},
             {name: (item.config, item.origin) for name, item in desired.algorithms.items()},
         )
 
-    def stream_statuses(self) -> Mapping[str, StreamStatus]:
-        """By id."""
-        return {name: run.status() for name, run in self.site.streams.items()}
-
-    def algorithm_statuses(self) -> Mapping[str, AlgorithmStatus]:
-        """By id."""
-        return {name: run.status() for name, run in self.site.algorithms.items()}
-
-    def report(self, revision: int) -> Reported:
-        """Everything in one document."""
+    def reported(self) -> Reported:
+        """Everything that runs, with status."""
         counters = asdict(self._counters())
         dropped = counters.pop("dropped")
         return Reported(
-            revision=revision,
+            revision=self._revision,
             epoch=self._epoch,
             time=time.time_ns() // 1000,
-            streams=dict(self.stream_statuses()),
-            algorithms=dict(self.algorithm_statuses()),
+            streams={name: run.status() for name, run in self.site.streams.items()},
+            algorithms={name: run.status() for name, run in self.site.algorithms.items()},
             delivery=counters | {f"dropped_{kind}": count for kind, count in dropped.items()},
         )
 
-    async def check_algorithm(self, config: AlgorithmConfig, desired: Desired) -> None:
-        """Raises CommandError 404 or 422 when the kind, its parameters or the memory do not fit."""
-        if config.kind not in self.catalog.kinds:
-            await self.refresh_kinds()  # its file may be there now
-        try:
-            self.catalog.find(config.kind)
-        except KindError as err:
-            raise CommandError(404, str(err)) from err
-        try:
-            await self.catalog.check(config.kind, config.params)
-        except KindError as err:
-            raise CommandError(422, str(err)) from err
-        names = desired.streams if "*" in config.streams else config.streams
-        formats = [fits for name in names if (fits := self.site.format_of(name, config)) is not None]
-        needed = sum(f.slot_bytes for f in formats) * config.frame_count * WINDOWS_PER_PAIR
-        if needed > free_bytes():
-            raise CommandError(
-                422,
-                f"frame_count: {needed / 1e6:.1f} MB of shared memory are needed for its frames, "
-                f"{free_bytes() / 1e6:.1f} MB are free: ask for a smaller size or fewer frames",
-            )
-
-    async def snapshot(self, ask: c.SnapshotTake) -> c.SnapshotTaken:
-        """Publish a picture. Raises CommandError 409 when the stream gives none."""
-        if not self.site.streams[ask.stream].live:
-            state = self.site.streams[ask.stream].state.value
-            raise CommandError(409, f"stream {ask.stream!r} gives no picture: it is {state}")
-        try:
-            taken = await self.site.snapshots.take(
-                ask.stream, quality=ask.quality, max_width=ask.max_width or 0
-            )
-        except SourceError as err:
-            raise CommandError(409, str(err)) from err
-        facts = _facts(taken)
-        topic = self._topics.snapshot(ask.stream)
-        self._put(
-            Outgoing(
-                topic=topic,
-                payload=taken.jpeg,
-                kind="snapshot",
-                content_type=JPEG,
-                user_properties=tuple((name, str(value)) for name, value in facts.items()),
-            )
-        )
-        return c.SnapshotTaken(topic=topic, bytes=len(taken.jpeg), **facts)
-
-    def restart_algorithm(self, algorithm: str) -> None:
-        """Start its workers anew."""
-        self.site.restart_algorithm(algorithm)
-
-    def set_log_level(self, level: str, for_s: float | None) -> int | None:
-        """What is logged from now on; when the configured level comes back, µs since the Unix epoch."""
-        if self._log_timer is not None:
-            self._log_timer.cancel()
-            self._log_timer = None
-        log.set_level(level)
-        if for_s is None:
-            return None
-        loop = asyncio.get_running_loop()
-        self._log_timer = loop.call_later(for_s, log.set_level, self._settings.log.level)
-        return int((time.time() + for_s) * 1e6)
+    def config_shown(self) -> c.ConfigShown:
+        """The configuration in force, without secrets."""
+        path = self._settings.config_file
+        return c.ConfigShown(file=None if path is None else str(path), config=self._settings.redacted())
 
     def pong(self) -> c.Pong:
-        """The agent listens."""
+        """A sign of life."""
         return c.Pong(
             version=about.version(),
             epoch=self._epoch,
             time=time.time_ns() // 1000,
             uptime_s=round(time.monotonic() - self._began_s, 3),
         )
+
+    async def check_algorithm(self, config: AlgorithmConfig) -> None:
+        """Raises KindError when there is no such kind, or it does not take the parameters."""
+        if config.kind not in self.catalog.kinds:
+            await self.refresh_kinds()  # its file may be there now
+        await self.catalog.check(config.kind, config.params)
+
+    async def check_fit(self, desired: Desired) -> None:
+        """Raises NoRoomError, with the numbers, when the frames would not fit into shared memory."""
+        needed = 0
+        for item in desired.algorithms.values():
+            names = desired.streams if "*" in item.config.streams else item.config.streams
+            for name in names:
+                frame_format = self.site.format_of(name, item.config)
+                if frame_format is not None:
+                    needed += frame_format.slot_bytes * item.config.frame_count * WINDOWS_PER_PAIR
+        room = free_bytes() + self.site.lent_bytes()
+        if needed > room:
+            raise NoRoomError(
+                f"the frames would need {needed / 1e6:.1f} MB of shared memory, there are {room / 1e6:.1f} MB: "
+                "ask for a smaller size or fewer frames, or enlarge /dev/shm"
+            )
+
+    async def take_snapshot(self, command: c.SnapshotTake, request_id: str) -> c.SnapshotTaken:
+        """Publish a picture. Raises SourceError when there is none."""
+        run = self.site.streams[command.stream]
+        if not run.live:
+            raise SourceError(
+                run.cause or Cause.TIMEOUT, f"stream {command.stream!r} gives no picture: it is {run.state.value}"
+            )
+        taken = await self.site.snapshots.take(
+            command.stream, quality=command.quality, max_width=command.max_width or 0
+        )
+        topic = self._topics.snapshot(command.stream)
+        snapshot = c.SnapshotTaken(
+            topic=topic,
+            width=taken.width,
+            height=taken.height,
+            bytes=len(taken.jpeg),
+            frame=taken.frame,
+            pts=taken.pts_s,
+            time=taken.wall_us,
+        )
+        facts = snapshot.model_dump(exclude={"topic", "bytes"})
+        self._put(
+            Outgoing(
+                topic=topic,
+                payload=taken.jpeg,
+                kind="snapshot",
+                content_type=JPEG,
+                user_properties=(("id", request_id), *((name, str(value)) for name, value in facts.items())),
+            )
+        )
+        return snapshot
+
+    async def restart_algorithm(self, algorithm: str) -> None:
+        """Start the workers of an algorithm anew, also after too many failures."""
+        self.site.restart_algorithm(algorithm)
+
+    async def set_log_level(self, command: c.LogSetLevel) -> c.LogLevelSet:
+        """Set how much is logged, here and in the children that start from now on."""
+        if self._log_timer is not None:
+            self._log_timer.cancel()
+            self._log_timer = None
+        log.set_level(command.level)
+        if command.for_s is None:
+            return c.LogLevelSet(level=command.level)
+        loop = asyncio.get_running_loop()
+        self._log_timer = loop.call_later(command.for_s, log.set_level, self._settings.log.level)
+        return c.LogLevelSet(level=command.level, until=int((time.time() + command.for_s) * 1e6))
 
     def reply(self, message: ReplyMessage) -> None:
         """Send a reply; does not wait."""
@@ -266,13 +269,3 @@ class Here:
                 correlation_data=message.correlation_data,
             )
         )
-
-
-def _facts(taken: SnapshotTaken) -> dict[str, int | float]:
-    return {
-        "width": taken.width,
-        "height": taken.height,
-        "frame": taken.frame,
-        "pts": taken.pts_s,
-        "time": taken.wall_us,
-    }

@@ -1,6 +1,6 @@
 """Keeps the retained documents true: a change of state is told at once, counters at leisure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from agent.contract.status import AlgorithmStatus, Reported, StreamStatus
@@ -38,23 +38,21 @@ class Herald:
         self,
         now_s: float,
         report: Reported,
-        streams: Mapping[str, StreamStatus],
-        algorithms: Mapping[str, AlgorithmStatus],
     ) -> None:
         """Publish what has changed; `now_s` is monotonic."""
         with_counters = now_s >= self._counters_due_s
         if with_counters:
             self._counters_due_s = now_s + COUNTERS_EVERY_S
-        for name, status in streams.items():
+        for name, status in report.streams.items():
             if self._differs(name, status, with_counters=with_counters):
                 self._publish(self._topics.stream_status(name), status.json_bytes())
-        for name in self._said.keys() - streams.keys():
+        for name in self._said.keys() - report.streams.keys():
             del self._said[name]
             self._publish(self._topics.stream_status(name), b"")
         essence = {
             "revision": report.revision,
-            "streams": {name: _essence(status) for name, status in streams.items()},
-            "algorithms": {name: _essence(status) for name, status in algorithms.items()},
+            "streams": {name: _essence(status) for name, status in report.streams.items()},
+            "algorithms": {name: _essence(status) for name, status in report.algorithms.items()},
         }
         if with_counters or essence != self._reported:
             self._reported = essence
