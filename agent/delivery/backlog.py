@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent.delivery.messages import KINDS, Kind, Outgoing
+from agent.delivery.messages import KINDS, SPOOLED, Kind, Outgoing
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +76,7 @@ class Backlog:
         self._again: deque[Entry] = deque()
         self._dropped: list[Entry] = []
         self._linked = False
+        self.only_saved = False  # hold back events and results that the spool does not have yet
 
     def __len__(self) -> int:
         return len(self._again) + sum(len(lane) for lane in self._lanes.values())
@@ -103,25 +104,23 @@ class Backlog:
     def accept(self, entry: Entry) -> None:
         """Queue a message; replies and snapshots are never late, for they are of no use later."""
         kind = entry.message.kind
-        entry.late = not self._linked and kind in {"event", "result"}
+        entry.late = not self._linked and kind in SPOOLED
         lane = self._lanes[kind]
         lane.append(entry)
         while lane.full():
-            dropped = lane.popleft(late=bool(lane.late))
-            dropped.done = True
-            self._dropped.append(dropped)
+            self._dropped.append(lane.popleft(late=bool(lane.late)))
 
     def next(self, *, live: bool = True, late: bool) -> Entry | None:
         """The most urgent message, taken out; `late`: whether the pace allows one of those."""
         if live:
             if self._again:
                 return self._again.popleft()
-            for lane in self._lanes.values():
-                if lane.live:
+            for kind, lane in self._lanes.items():
+                if lane.live and not (self.only_saved and kind in SPOOLED and lane.live[0].row is None):
                     return lane.popleft(late=False)
         if late:
             for lane in self._lanes.values():
-                if lane.late:
+                if lane.late and not (self.only_saved and lane.late[0].row is None):
                     return lane.popleft(late=True)
         return None
 
@@ -136,7 +135,7 @@ class Backlog:
     def link_down(self) -> None:
         """From now on, what is accepted is late, and so is what waits of events and results."""
         self._linked = False
-        for kind in ("event", "result"):
+        for kind in SPOOLED:
             lane = self._lanes[kind]
             for entry in lane.live:
                 entry.late = True
@@ -145,12 +144,12 @@ class Backlog:
 
     def crowded(self) -> bool:
         """Whether a kind with a place on disk is more than half full: its saved part may leave memory."""
-        return any(self._lanes[kind].full(0.5) for kind in ("event", "result"))
+        return any(self._lanes[kind].full(0.5) for kind in SPOOLED)
 
     def release_saved(self, *, live: bool) -> list[Entry]:
         """Take out the oldest entries that the spool has; `live`: the live ones too."""
         released: list[Entry] = []
-        for kind in ("event", "result"):
+        for kind in SPOOLED:
             lane = self._lanes[kind]
             while lane.late and lane.late[0].row is not None:
                 released.append(lane.popleft(late=True))

@@ -5,6 +5,7 @@ import random
 import selectors
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,7 +17,9 @@ from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound, Link, LinkCause, LinkState, Outgoing
 from agent.delivery.pace import Pace
 from agent.delivery.reasons import LinkError
+from agent.delivery.saver import Durability, Saver
 from agent.delivery.session import Accepted, Acked, Ended, Session
+from agent.delivery.spool import Spool
 from agent.delivery.window import ENDS, Window
 
 T = TypeVar("T")
@@ -46,6 +49,8 @@ class Courier:
         farewell: Callable[[], Outgoing] | None,
         drain_rate: float,
         flush_s: float,
+        spool: Spool | None,
+        durability: Durability,
     ) -> None:
         self.turned_s = time.monotonic()
         self._endpoint = endpoint
@@ -56,6 +61,9 @@ class Courier:
         self._will = will
         self._farewell = farewell
         self._flush_s = flush_s
+        self._spool = spool
+        self._durability = durability
+        self._saver: Saver | None = None
         self._attempts = Attempts.begin(endpoint.protocol)
         self._window = Window()
         self._pace = Pace(drain_rate)
@@ -73,11 +81,16 @@ class Courier:
 
     def run(self) -> None:
         """Until the desk is closing."""
-        with selectors.DefaultSelector() as selector:  # epoll: no limit at descriptor 1024
+        with ExitStack() as stack:
+            selector = stack.enter_context(selectors.DefaultSelector())  # epoll: no limit at descriptor 1024
             selector.register(self._desk.wake_fd, selectors.EVENT_READ)
+            if self._spool is not None:
+                self._saver = Saver(self._desk, stack.enter_context(self._spool), self._durability)
             while not (self._desk.closing and self._may_end()):
                 self._turn(selector)
-            self._part(selector)
+            self._part()
+            if self._saver is not None:
+                self._saver.end()
         self._tell(Link(state=LinkState.STOPPED))
 
     # One turn of the loop.
@@ -93,6 +106,8 @@ class Courier:
                 self._session.read()
         self._advance(now)
         self._take_events(now)
+        if self._saver is not None:
+            self._saver.turn(now, linked=self._accepted is not None)
         if self._accepted is not None:
             self._send(now)
         if self._session is not None:
@@ -122,8 +137,7 @@ class Courier:
         due = now + IDLE_S
         if self._accepted is not None:
             due = min(due, self._misc_s)
-            _, late, _ = self._desk.pending
-            if late and self._window.late_room:
+            if self._late_waiting() and self._window.late_room:
                 due = min(due, now + self._pace.wait_s())
         elif self._dial is not None or self._session is not None:
             due = min(due, self._began_s + DIAL_TIMEOUT_S)
@@ -131,7 +145,7 @@ class Courier:
             due = min(due, self._retry_s)
         if self._flush_until_s is not None:
             due = min(due, self._flush_until_s)
-        return due
+        return due if self._saver is None else min(due, self._saver.due_s())
 
     def _advance(self, now: float) -> None:
         """What the clock or a try to connect brings."""
@@ -205,7 +219,7 @@ class Courier:
         in_flight = self._window.ended(by_peer=by_peer, now_s=now)
         for entry in in_flight:
             if entry.ends >= ENDS:
-                self._desk.refused(entry, f"ends the connection: {error}", for_good=True)
+                self._refuse(entry, f"ends the connection: {error}", for_good=True)
         lasted_s = 0.0 if self._accepted is None else now - self._accepted_s
         self._session, self._accepted = None, None
         self._desk.link_down(entry for entry in in_flight if entry.ends < ENDS)
@@ -232,22 +246,33 @@ class Courier:
         while not session.want_write() and (fleeting := self._desk.next_fleeting()) is not None:
             session.publish(fleeting, replay=False)
         while self._window.room:
-            may_replay = self._window.late_room and self._pace.ready(now)
-            entry = self._desk.next(late=may_replay)
+            entry = self._next(now)
             if entry is None:
                 break
             if accepted.max_packet_bytes is not None and entry.size_bytes > accepted.max_packet_bytes:
-                self._desk.refused(entry, f"larger than the broker's {accepted.max_packet_bytes} bytes")
+                self._refuse(entry, f"larger than the broker's {accepted.max_packet_bytes} bytes")
                 continue
             self._publish(session, accepted, entry, now)
         if self._window.cautious and not len(self._window) and not self._desk.pending[2]:
             self._window.cautious = False
 
+    def _next(self, now: float) -> Entry | None:
+        """What is live, else what is late if the pace allows: from disk first, for that is older."""
+        entry = self._desk.next(late=False)
+        if entry is None and self._late_waiting() and self._window.late_room and self._pace.ready(now):
+            entry = self._saver.next() if self._saver is not None else None
+            if entry is None:
+                entry = self._desk.next(late=True)
+        return entry
+
+    def _late_waiting(self) -> bool:
+        return self._desk.pending[1] or (self._saver is not None and self._saver.waiting)
+
     def _publish(self, session: Session, accepted: Accepted, entry: Entry, now: float) -> None:
         message = entry.message
         if accepted.max_qos == 0:
             session.publish(replace(message, qos=0), replay=entry.late)
-            self._desk.delivered(entry, unmatched=False)
+            self._deliver(entry, unmatched=False)
             return
         mid = session.publish(message, replay=entry.late)
         entry.sends += 1
@@ -264,59 +289,52 @@ class Courier:
         if entry is None:
             return
         if acked.code >= _REFUSED:
-            self._desk.refused(entry, f"{acked.text} (0x{acked.code:02x})")
+            self._refuse(entry, f"{acked.text} (0x{acked.code:02x})")
         else:
-            self._desk.delivered(entry, unmatched=acked.code == _NO_SUBSCRIBERS)
+            self._deliver(entry, unmatched=acked.code == _NO_SUBSCRIBERS)
+
+    def _deliver(self, entry: Entry, *, unmatched: bool) -> None:
+        self._desk.delivered(entry, unmatched=unmatched)
+        if self._saver is not None:
+            self._saver.settled(entry)
+
+    def _refuse(self, entry: Entry, reason: str, *, for_good: bool = False) -> None:
+        self._desk.refused(entry, reason, for_good=for_good)
+        if self._saver is not None:
+            self._saver.settled(entry)
 
     # The end.
 
     def _may_end(self) -> bool:
-        """Whether everything urgent is out, or the time for it is up."""
+        """Whether everything urgent is out, the farewell too, or the time for it is up."""
         if self._accepted is None:
             return True
         now = time.monotonic()
         if self._flush_until_s is None:
             self._flush_until_s = now + self._flush_s
         urgent, _, _ = self._desk.pending
-        return now >= self._flush_until_s or not (urgent or len(self._window))
+        if now < self._flush_until_s and (urgent or len(self._window)):
+            return False
+        if self._farewell is None:
+            return True
+        self._desk.put(self._farewell())
+        self._farewell, self._flush_until_s = None, now + _GOODBYE_S
+        return False
 
-    def _part(self, selector: selectors.BaseSelector) -> None:
+    def _part(self) -> None:
         """Say goodbye if somebody listens, and leave nothing open."""
-        session = self._session
-        if session is not None and self._accepted is not None:
-            until_s = time.monotonic() + _GOODBYE_S
-            if self._farewell is not None:
-                mid = session.publish(self._farewell(), replay=False)
-                self._drive(selector, session, until_s, mid)
-            session.disconnect()
-            self._drive(selector, session, until_s, None)
-        if session is not None:
-            session.close()
+        if self._session is not None:
+            if self._accepted is not None:
+                self._session.disconnect()
+                until_s = time.monotonic() + _GOODBYE_S
+                while (
+                    self._session.want_write() and self._session.fileno() >= 0 and time.monotonic() < until_s
+                ):
+                    self._session.write()
+            self._session.close()
         if self._dial is not None:
             self._dial.abandon(_ABANDON_S)
         self._desk.link_down(self._window.ended(by_peer=False, now_s=time.monotonic()))
-
-    def _drive(
-        self, selector: selectors.BaseSelector, session: Session, until_s: float, mid: int | None
-    ) -> None:
-        """Turn until `mid` is acknowledged, the connection is over, or the time is."""
-        while session.fileno() >= 0 and (left_s := until_s - time.monotonic()) > 0:
-            if session.want_write():
-                session.write()
-            while session.events:
-                event = session.events.popleft()
-                if isinstance(event, Ended) or (isinstance(event, Acked) and event.mid == mid):
-                    return
-                if isinstance(event, Acked):
-                    self._settle(event)
-            self._watch(selector)
-            if session.fileno() < 0:
-                return
-            for key, events in selector.select(left_s):
-                if key.fd == self._desk.wake_fd:
-                    self._desk.woken()
-                elif events & selectors.EVENT_READ:
-                    session.read()
 
     def _tell(self, link: Link) -> None:
         self._call(self._on_link, link)

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,15 +13,28 @@ from agent.delivery.courier import Courier
 from agent.delivery.desk import Desk
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import DeliveryCounters, Gap, Inbound, Kind, Link, Outgoing
+from agent.delivery.saver import Durability
+from agent.delivery.spool import Spool
 
 FLUSH_S = 2.0  # at the end, for what is still queued
 _JOIN_S = 10.0  # the thread ends within FLUSH_S, or the 5 s of a TCP connection under way
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSettings:
+    """Where results and events wait on disk, and how much of them; see `saver` for `durability`."""
+
+    path: Path
+    durability: Durability = "lazy"
+    max_bytes: int = 268_435_456
+    max_age_s: float = 604_800.0
+
+
 class Delivery:
     """Keeps a connection to the broker and sends what is put, in a thread of its own.
 
-    Bounded: each kind has a limit in memory (`backlog.LIMITS`), the oldest is dropped and counted. Every
+    Bounded: each kind has a limit in memory (`backlog.LIMITS`), the oldest is dropped and counted; with a
+    `spool`, results and events that wait go to disk, within its limits, and survive the process. Every
     message with QoS 1 is sent until the broker has acknowledged it, over any number of connections; a
     subscriber may see it twice. Inside the `with` block the thread runs; at its end what is queued is sent
     (for `flush_s` at most), then `farewell()`, and the connection is closed so that no last will is
@@ -41,8 +56,9 @@ class Delivery:
         drain_rate: float = 200.0,
         flush_s: float = FLUSH_S,
         limits: dict[Kind, Limits] | None = None,
+        spool: SpoolSettings | None = None,
     ) -> None:
-        self._desk = Desk(limits)
+        self._desk = Desk(limits, spooling=spool is not None)
         self._courier = Courier(
             endpoint,
             self._desk,
@@ -53,6 +69,8 @@ class Delivery:
             farewell=farewell,
             drain_rate=drain_rate,
             flush_s=flush_s,
+            spool=self._spool(spool) if spool is not None else None,
+            durability=spool.durability if spool is not None else "lazy",
         )
         self._thread = threading.Thread(target=self._courier.run, name="vedette-delivery", daemon=True)
 
@@ -87,6 +105,14 @@ class Delivery:
     def progress(self) -> float:
         """When the thread last turned (monotonic seconds); more than 5 s ago: it hangs or is dead."""
         return self._courier.turned_s if self._thread.is_alive() else 0.0
+
+    def _spool(self, settings: SpoolSettings) -> Spool:
+        return Spool(
+            settings.path,
+            max_bytes=settings.max_bytes,
+            max_age_s=settings.max_age_s,
+            on_drop=self._desk.drop,
+        )
 
     def alive(self) -> bool:
         """Whether the thread runs and has turned within the last 5 s."""

@@ -8,17 +8,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from agent.delivery.backlog import Backlog, Entry, Limits
-from agent.delivery.messages import DeliveryCounters, Gap, Kind, Outgoing
+from agent.delivery.messages import SPOOLED, DeliveryCounters, Gap, Kind, Outgoing
 from agent.delivery.states import States
 
 FLEETING = 200  # messages with QoS 0 that may wait for the next turn
 _DEAD_LETTERS = 100
+_FRESH = 1_000
 
 
 class Desk:
     """Bounded like its backlog; `put` never blocks longer than a few dictionary operations take."""
 
-    def __init__(self, limits: dict[Kind, Limits] | None) -> None:
+    def __init__(self, limits: dict[Kind, Limits] | None, *, spooling: bool = False) -> None:
         self._lock = threading.Lock()
         self._backlog = Backlog(limits)
         self._states = States()
@@ -30,6 +31,11 @@ class Desk:
         self._tally: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._gaps: list[Gap] = []
+        self._records_changed = False
+        self._spooling = spooling
+        self._fresh: deque[Entry] = deque()  # not on disk, in order of acceptance; also some that are done
+        self._fresh_limit = _FRESH
+        self._evicted: list[Entry] = []  # out of memory, for they are on disk
         self._dead: deque[tuple[Outgoing, str]] = deque(maxlen=_DEAD_LETTERS)
 
     # Called from any thread.
@@ -48,6 +54,9 @@ class Desk:
                 if message.kind != "state":
                     self._backlog.accept(entry)
                     self._account_dropped()
+                    if self._spooling and message.kind in SPOOLED:
+                        self._fresh.append(entry)
+                        self._trim_fresh()
                 elif not self._states.put(entry):
                     self._dropped[message.kind] += 1
         self.wake()
@@ -173,9 +182,84 @@ class Desk:
             if self._settle(entry):
                 self._tally["dead"] += 1
                 self._dead.append((entry.message, reason))
-                self._gap(entry.message, reason)
+                self._records_changed = True
+                self._gap(entry.message.epoch, entry.message.seq, reason)
             if for_good and entry.message.kind == "state":
                 self._states.forget(entry)
+
+    # Called from the delivery thread, about the spool.
+
+    def remember(self, gaps: Iterable[Gap], dead: Iterable[tuple[Outgoing, str]]) -> None:
+        """Take over the records of earlier processes."""
+        with self._lock:
+            self._gaps = [*gaps, *self._gaps]
+            self._dead.extendleft(reversed(list(dead)))
+
+    def fresh_since(self) -> float | None:
+        """When the oldest message that is neither on disk nor done was accepted."""
+        with self._lock:
+            while self._fresh and self._fresh[0].done:
+                self._fresh.popleft()
+            return self._fresh[0].accepted_s if self._fresh else None
+
+    def take_fresh(self, accepted_before_s: float, limit: int) -> list[Entry]:
+        """The oldest messages to be written, accepted not after that moment."""
+        taken: list[Entry] = []
+        with self._lock:
+            while self._fresh and self._fresh[0].accepted_s <= accepted_before_s and len(taken) < limit:
+                entry = self._fresh.popleft()
+                if not entry.done:
+                    taken.append(entry)
+        return taken
+
+    def refresh(self, entries: Iterable[Entry]) -> None:
+        """Put back what could not be written."""
+        with self._lock:
+            self._fresh.extendleft(entry for entry in reversed(list(entries)) if not entry.done)
+            self._trim_fresh()
+
+    def saved(self, entries: Iterable[Entry], rows: Iterable[int]) -> list[Entry]:
+        """Note the rows of what was written; those that were dropped from memory meanwhile."""
+        late: list[Entry] = []
+        with self._lock:
+            for entry, row in zip(entries, rows, strict=True):
+                entry.row = row
+                self._tally["disk_writes"] += 1
+                if entry.done:
+                    late.append(entry)
+        return late
+
+    def only_saved(self, *, only: bool) -> None:
+        """Whether events and results are held back until they are on disk."""
+        with self._lock:
+            self._backlog.only_saved = only
+
+    def take_evicted(self, *, linked: bool) -> list[Entry]:
+        """What has left memory and is on disk; without a link that is everything that is on disk."""
+        with self._lock:
+            evicted, self._evicted = self._evicted, []
+            if not linked or self._backlog.crowded():
+                evicted += self._backlog.release_saved(live=linked)
+            return evicted
+
+    def drop(self, drop: tuple[Kind, int | None, int | None, str]) -> None:
+        """The spool has dropped a message: its kind, epoch, seq and the reason."""
+        kind, epoch, seq, reason = drop
+        with self._lock:
+            self._dropped[kind] += 1
+            self._gap(epoch, seq, reason)
+
+    def take_records_changed(self) -> bool:
+        """Whether there are gaps or dead letters that are not on disk."""
+        with self._lock:
+            changed, self._records_changed = self._records_changed, False
+            return changed
+
+    def disk(self, **counters: int) -> None:
+        """What the spool counts itself."""
+        with self._lock:
+            for name, value in counters.items():
+                self._tally[name] = value
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to one of the counters."""
@@ -191,13 +275,23 @@ class Desk:
 
     def _account_dropped(self) -> None:
         for entry in self._backlog.take_dropped():
+            if entry.row is not None:
+                self._evicted.append(entry)  # not lost: it is on disk
+                continue
+            entry.done = True
             self._dropped[entry.message.kind] += 1
-            self._gap(entry.message, "memory full")
+            self._gap(entry.message.epoch, entry.message.seq, "memory full")
 
-    def _gap(self, message: Outgoing, reason: str) -> None:
-        if message.epoch is None or message.seq is None:
-            return
-        add_gap(self._gaps, Gap(epoch=message.epoch, first=message.seq, last=message.seq, reason=reason))
+    def _trim_fresh(self) -> None:
+        """Let go of what is done, before it is more than what is not."""
+        if len(self._fresh) >= self._fresh_limit:
+            self._fresh = deque(entry for entry in self._fresh if not entry.done)
+            self._fresh_limit = max(_FRESH, 2 * len(self._fresh))
+
+    def _gap(self, epoch: int | None, seq: int | None, reason: str) -> None:
+        if epoch is not None and seq is not None:
+            add_gap(self._gaps, Gap(epoch=epoch, first=seq, last=seq, reason=reason))
+            self._records_changed = True
 
 
 def add_gap(gaps: list[Gap], new: Gap, limit: int = 1_000) -> None:

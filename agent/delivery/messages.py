@@ -9,6 +9,8 @@ Kind = Literal["state", "reply", "event", "result", "snapshot"]
 
 KINDS: tuple[Kind, ...] = ("state", "reply", "event", "result", "snapshot")  # most urgent first
 
+SPOOLED: tuple[Kind, ...] = ("event", "result")  # kept on disk; most valuable first
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
@@ -101,8 +103,8 @@ class Gap:
 class DeliveryCounters:
     """What delivery has done since it began.
 
-    Of messages with QoS 1: accepted = delivered + superseded + dropped + dead + waiting + in_flight + on_disk
-    (`on_disk` without what an earlier process left there, which is in `recovered`).
+    Of messages with QoS 1, in every quiet moment: accepted + recovered = delivered + superseded + dropped
+    + dead + waiting + in_flight + on_disk.
     """
 
     accepted: int = 0

@@ -153,7 +153,7 @@ def publish_properties(
     expiry_s: int | None = None,
 ) -> Properties | None:
     """Of PUBLISH; None when there are none."""
-    if content_type is correlation is response_topic is expiry_s is None and not user:
+    if not user and (content_type, correlation, response_topic, expiry_s) == (None,) * 4:
         return None
     properties = _properties(PacketTypes.PUBLISH)
     if content_type is not None:
