@@ -154,6 +154,13 @@ def codec_name(stream: VideoStream) -> str:
     return "" if context is None else context.name
 
 
+def hardware(codec: str = "h264") -> tuple[str, ...]:
+    """The devices that decode `codec` on this machine; loads their drivers."""
+    software = cast("VideoCodecContext", av.CodecContext.create(codec, "r"))
+    devices = (*hwdevices_available(), _V4L2M2M)
+    return tuple(device for device in devices if not isinstance(_hardware_context(software, device), str))
+
+
 def _software_context(stream: VideoStream) -> VideoCodecContext | None:
     # PyAV gives a stream that no decoder of this build knows no context, whatever its stubs say.
     return cast("VideoCodecContext | None", stream.codec_context)

@@ -1,6 +1,7 @@
 """The root of the command line: every subcommand, and how errors look."""
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from agent.errors import VedetteError
 
 _app = typer.Typer(
     name="vedette",
-    help="Edge agent for video: cameras in, algorithm results out over MQTT.",
+    help="Edge agent for video: cameras in, algorithm results out over MQTT. Try `vedette demo` first.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,6 +33,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  typer's callback
 
 @_app.callback()
 def _options(
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -39,8 +41,24 @@ def _options(
     pass
 
 
-for _command in (run, demo, watch, call, check, kinds, schema):
-    _app.command()(_command)
+_EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
+    (run, ("vedette run --config /etc/vedette/agent.toml", "vedette run --broker mqtt://10.0.0.2:1883")),
+    (demo, ("vedette demo", "vedette demo --source rtsp://user:password@10.0.0.5/stream1")),
+    (watch, ("vedette watch gate-7", "vedette watch gate-7 --stream door --json | jq .data")),
+    (
+        call,
+        (
+            "vedette call gate-7 ping",
+            "vedette call gate-7 stream.add id=door source=rtsp://10.0.0.5/stream1 fps=10",
+            "vedette call gate-7 algorithm.update id=movement params.min_area=0.01",
+        ),
+    ),
+    (check, ("vedette check --config agent.toml", "vedette check --json | jq '.findings[].text'")),
+    (kinds, ("vedette kinds", "vedette kinds motion")),
+    (schema, ("vedette schema > vedette.schema.json", "vedette schema --asyncapi > asyncapi.yaml")),
+)
+for _command, _lines in _EXAMPLES:
+    _app.command(epilog="\n\n".join(("Examples:", *_lines)))(_command)
 
 
 def root() -> None:

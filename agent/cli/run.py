@@ -1,32 +1,23 @@
 """`vedette run`: the daemon."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from agent import app
+from agent.cli.options import BrokerOption, ConfigOption
 from agent.config.settings import load_settings
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="agent.toml to use; else ./agent.toml, else /etc/vedette/agent.toml.",
-    ),
-]
 
 
 def run(
     config: ConfigOption = None,
-    broker: Annotated[
-        str | None, typer.Option(metavar="URL", help="Broker to use, e.g. mqtt://10.0.0.2:1883.")
+    broker: BrokerOption = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Log this and what is worse.")
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the agent until SIGTERM or Ctrl-C; SIGHUP reads agent.toml again."""
+    from agent import app  # noqa: PLC0415  no other command needs all of the agent
+
     overrides: dict[str, object] = {}
     if broker is not None:
         overrides["broker"] = {"url": broker}

@@ -1,0 +1,120 @@
+"""`vedette demo`: the whole agent on a test scene or a source, with a broker inside, shown live."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from agent.cli.demo_agent import DEVICE, DemoAgent
+from agent.cli.observed import Notice, Observed
+from agent.cli.options import visitor_id
+from agent.cli.screen import LineScreen
+from agent.cli.watch import follow, screen_for
+from agent.config.secret import redact_url
+from agent.contract.topics import DEFAULT_PREFIX
+from agent.delivery.client import Client
+from agent.delivery.embedded import EmbeddedBroker
+from agent.delivery.endpoint import Endpoint
+from agent.errors import VedetteError
+
+SCENE = "test://scene?size=640x360&fps=25&seed=1&shapes=3"
+
+_PATIENCE_S = 20.0  # for the first result, when --seconds sets an end
+
+
+def demo(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", "-s", help="Camera URL, video file or folder of pictures; else a moving test scene."
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="End so long after the first result; else at Ctrl-C.")
+    ] = None,
+) -> None:
+    """Try Vedette out: a test scene or your own source, three algorithms, results live.
+
+    Starts a real agent with a broker inside, on this machine only, in a temporary folder; nothing is left.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    url, loop = _resolved(source)
+    observed = Observed(DEFAULT_PREFIX, DEVICE)
+    with suppress(KeyboardInterrupt), EmbeddedBroker() as broker:
+        head = Text.assemble(
+            ("Vedette demo", "bold"),
+            ("  on ", "dim"),
+            redact_url(url),
+            ("\nThe broker inside is for trying out only", "bold yellow"),
+            (": no password, no TLS, nothing kept, this machine alone.", "yellow"),
+            (f"\nListen along: vedette watch --broker {broker.url}", "dim"),
+        )
+        screen = screen_for(observed, head, "Ctrl-C ends")
+        if isinstance(screen, LineScreen):
+            typer.echo(head.plain)
+        with DemoAgent(broker.url, url, loop=loop) as agent:
+            endpoint = Endpoint.from_url(broker.url, client_id=visitor_id(), protocol="5")
+            ending = _Ending(observed, seconds)
+
+            def over() -> bool:
+                agent.check()
+                for complaint in agent.complaints():
+                    screen.show(Notice(DEVICE, complaint, bad=True))
+                return ending.reached()
+
+            with Client(endpoint) as client, screen, _deaf_when_leaving():
+                client.subscribe(observed.filters)
+                follow(client, observed, screen, over)
+    if seconds is not None and not observed.results:
+        raise VedetteError(f"no result within {_PATIENCE_S:g} s; see what the stream says above")
+    typer.echo(f"{observed.results} results. Next: `vedette --help`, and agent.toml for your own cameras.")
+
+
+@contextmanager
+def _deaf_when_leaving() -> Iterator[None]:
+    """From the end of the block on, a second Ctrl-C cannot leave anything half ended."""
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+
+class _Ending:
+    """When --seconds are over."""
+
+    def __init__(self, observed: Observed, seconds: float | None) -> None:
+        self._observed = observed
+        self._seconds = seconds
+        self._began_s = time.monotonic()
+        self._first_s: float | None = None
+
+    def reached(self) -> bool:
+        """Whether it is time."""
+        now_s = time.monotonic()
+        if self._first_s is None and self._observed.results:
+            self._first_s = now_s
+        if self._seconds is None:
+            return False
+        if self._first_s is None:
+            return now_s - self._began_s > self._seconds + _PATIENCE_S
+        return now_s - self._first_s >= self._seconds
+
+
+def _resolved(source: str | None) -> tuple[str, bool]:
+    """The source for agent.toml, and whether it begins again at its end. Raises VedetteError."""
+    if source is None:
+        return SCENE, False
+    scheme, colon, _ = source.partition(":")
+    if colon and "/" not in scheme and not Path(source).exists():
+        return source, scheme.lower() == "file"
+    path = Path(source).expanduser().absolute()
+    if not Path(str(path).partition("?")[0]).exists():
+        raise VedetteError(f"there is no file {path}; give a video file, a folder of pictures or a URL")
+    return str(path), True

@@ -1,0 +1,64 @@
+"""What several commands take, and how they find their broker."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.config.secret import Secrets
+from agent.config.settings import Settings, load_settings
+from agent.config.tables import EMBEDDED
+from agent.delivery.client import Client
+from agent.delivery.endpoint import Endpoint
+from agent.errors import ConfigError
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="agent.toml to use; else ./agent.toml, else /etc/vedette/agent.toml.",
+    ),
+]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--broker", "-b", metavar="URL", help="Broker to use, e.g. mqtt://10.0.0.2:1883; else agent.toml's."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
+
+
+def settings_with(config: Path | None, broker: str | None) -> Settings:
+    """The settings, with another broker if one is given. Raises ConfigError."""
+    return load_settings(config, None if broker is None else {"broker": {"url": broker}})
+
+
+def visitor_id() -> str:
+    """A name at the broker that nobody else has: a visitor must not push a running agent out."""
+    return f"vedette-visitor-{secrets.token_hex(6)}"
+
+
+def visit(settings: Settings, known: Secrets, client_id: str | None = None) -> Client:
+    """A client for the broker of the settings. Raises ConfigError."""
+    broker = settings.broker
+    if broker.url == EMBEDDED:
+        raise ConfigError(
+            'broker.url is "embedded", whose address only its agent knows; name a broker with --broker URL'
+        )
+    password = known.expand(broker.password).reveal() if broker.password is not None else None
+    return Client(
+        Endpoint.from_url(
+            known.expand(broker.url, url=True).reveal(),
+            client_id=client_id or visitor_id(),
+            username=broker.username,
+            password=password,
+            ca_file=broker.ca_file,
+            cert_file=broker.cert_file,
+            key_file=broker.key_file,
+            keepalive_s=broker.keepalive_s,
+            protocol=broker.protocol,
+        )
+    )

@@ -1,0 +1,73 @@
+"""`vedette watch`: live results of devices."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from agent.cli.observed import Observed
+from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit
+from agent.cli.screen import JsonScreen, LineScreen, Screen, TableScreen
+from agent.config.secret import Secrets, redact_url
+from agent.contract.result import Result
+from agent.contract.topics import is_id
+from agent.delivery.client import Client
+
+_WAIT_S = 0.2
+
+
+def watch(
+    device: Annotated[
+        str | None, typer.Argument(metavar="[DEVICE]", help="Device to watch; else all.", show_default=False)
+    ] = None,
+    stream: Annotated[str | None, typer.Option(help="Only results of this stream.")] = None,
+    algorithm: Annotated[str | None, typer.Option(help="Only results of this algorithm.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="End after so many results.")
+    ] = None,
+    as_json: JsonOption = False,  # noqa: FBT002  typer's way
+    broker: BrokerOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show live what devices find: a table on a terminal, lines otherwise, until Ctrl-C.
+
+    Says when a device, stream or algorithm changes its state, and when a result is missing. With --json,
+    stdout has one result a line, and nothing else.
+    """
+    for name, value in (("DEVICE", device), ("--stream", stream), ("--algorithm", algorithm)):
+        if value is not None and not is_id(value):
+            raise typer.BadParameter("an id is 1 to 64 letters, digits, `_`, `.` or `-`", param_hint=name)
+    settings = settings_with(config, broker)
+    observed = Observed(settings.broker.topic_prefix, device, stream, algorithm)
+    head = Text.assemble(("watching ", "dim"), (device or "all devices", "bold"))
+    head.append(f" at {redact_url(settings.broker.url)}", "dim")
+    screen: Screen = JsonScreen() if as_json else screen_for(observed, head, "Ctrl-C ends")
+    try:
+        with visit(settings, Secrets(settings.paths.secrets)) as client, screen:
+            client.subscribe(observed.filters)
+            follow(client, observed, screen, lambda: False, count)
+    except KeyboardInterrupt:
+        return
+
+
+def screen_for(observed: Observed, head: Text, foot: str) -> Screen:
+    """A live table where there is a terminal that can show one, else lines."""
+    console = Console()
+    if console.is_terminal and not console.is_dumb_terminal:
+        return TableScreen(observed, console, head, foot)
+    return LineScreen()
+
+
+def follow(
+    client: Client, observed: Observed, screen: Screen, over: Callable[[], bool], count: int | None = None
+) -> None:
+    """Show what comes, until `over`, asked several times a second, or `count` results. Raises LinkError."""
+    while not over():
+        for message in client.receive(_WAIT_S):
+            for happening in observed.hear(message):
+                screen.show(happening)
+                if isinstance(happening, Result) and observed.results == count:
+                    return
+        screen.refresh()
