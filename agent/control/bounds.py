@@ -27,7 +27,7 @@ class Bucket:
     def taken(self, now_s: float) -> tuple[bool, Self]:
         """Whether there was a token, and what is left."""
         most = max(1.0, self.rate * BURST_S)
-        tokens = min(most, self.tokens + max(0.0, now_s - self.at_s) * self.rate)
+        tokens = min(most, self.tokens + (now_s - self.at_s) * self.rate)
         enough = tokens >= 1.0
         return enough, replace(self, tokens=tokens - 1.0 if enough else tokens, at_s=now_s)
 

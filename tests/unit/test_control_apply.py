@@ -109,7 +109,9 @@ def test_a_refusal_says_why(verb: str, args: dict[str, Any], status: int, words:
 def test_an_algorithm_keeps_naming_a_stream_that_was_removed() -> None:
     desired = apply(BEFORE, _command("stream.remove", {"id": "door"}))
     assert desired.algorithms["m"].config.streams == ("door",)
-    changed = apply(desired, _command("algorithm.update", {"id": "m", "interval": 3, "streams": ["door", "yard"]}))
+    changed = apply(
+        desired, _command("algorithm.update", {"id": "m", "interval": 3, "streams": ["door", "yard"]})
+    )
     assert changed.algorithms["m"].config.streams == ("door", "yard")
     again = apply(changed, _command("stream.add", {"id": "door", "source": SOURCE}))
     assert again.streams["door"].origin == "file"  # as the file has it

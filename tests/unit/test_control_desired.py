@@ -104,7 +104,9 @@ def test_the_revision_grows_when_the_file_has_changed_and_only_then() -> None:
 
 def test_two_items_do_not_share_their_fate() -> None:
     other = _stream(9, key="yard")
-    changes = Changes(streams={"door": Change(config=B, replaced=FA), "hall": Change(config=None, replaced=FB)})
+    changes = Changes(
+        streams={"door": Change(config=B, replaced=FA), "hall": Change(config=None, replaced=FB)}
+    )
     desired = merge(_file(A, other, _stream(2, key="hall")), changes)
     assert {key: item.origin for key, item in desired.streams.items()} == {
         "door": "file+command",

@@ -48,7 +48,9 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _check(source: str, media: Path, *, hosts: tuple[str, ...] = (), schemes: frozenset[str] = SCHEMES) -> None:
+def _check(
+    source: str, media: Path, *, hosts: tuple[str, ...] = (), schemes: frozenset[str] = SCHEMES
+) -> None:
     rules = Rules(schemes=schemes, hosts=hosts, media_roots=(media,))
     asyncio.run(check_source(source.replace("MEDIA", str(media)), rules, _resolve))
 
@@ -183,7 +185,7 @@ HOSTILE = [
     "http://127.0.0.1%00.example.org/x",
     "http://①②⑦.0.0.1/x",
     "http://127。0。0。1/x",
-    "http://ｌocalhost/x",
+    "http://\uff4cocalhost/x",  # a wide l
     # names
     "rtsp://localhost/x",
     "rtsp://LOCALHOST/x",
@@ -219,7 +221,7 @@ HOSTILE = [
     "rtsp://10.0.0.5:0/x",
     "rtsp://10.0.0.5:65536/x",
     "rtsp://10.0.0.5:-1/x",
-    "rtsp://10.0.0.5:５５４/x",
+    "rtsp://10.0.0.5:\uff15\uff15\uff14/x",
     "rtsp://[10.0.0.5]/x",
     "rtsp://[::1/x",
     "rtsp://::1/x",
@@ -345,7 +347,7 @@ def test_listed_hosts_and_no_others(hosts: tuple[str, ...], source: str, taken: 
 def test_a_scheme_that_is_not_a_source_cannot_be_allowed(media: Path) -> None:
     with pytest.raises(CommandError, match="never taken from the network"):
         _check("concat:a|b", media, schemes=SCHEMES | {"concat"})
-    with pytest.raises(CommandError, match="not in security.source_schemes"):
+    with pytest.raises(CommandError, match=r"not in security\.source_schemes"):
         _check("file://MEDIA/clip.mp4", media, schemes=frozenset({"rtsp"}))
     _check("rtmp://10.0.0.5/live", media, schemes=frozenset({"rtmp"}))
 
@@ -366,4 +368,5 @@ def test_a_refusal_tells_no_password(media: Path) -> None:
 def test_rules_come_from_the_settings() -> None:
     rules = Rules.of(Settings())
     assert rules.schemes == SCHEMES
-    assert rules.hosts == rules.media_roots == ()
+    assert rules.hosts == ()
+    assert rules.media_roots == ()
