@@ -12,7 +12,7 @@ from agent.errors import SecretError
 _PLACEHOLDER = re.compile(r"\{secret:([A-Za-z0-9_.-]{1,64})\}")
 _USERINFO = re.compile(  # a placeholder is no password, and is shown
     r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>(?>(?:\{secret:[A-Za-z0-9_.-]{1,64}\}|[^\s/?#@:])*)):"
-    r"(?!\{secret:[A-Za-z0-9_.-]{1,64}\}@)(?P<password>[^\s/?#]*)@"
+    r"(?!\{secret:[A-Za-z0-9_.-]{1,64}\}@(?![^\s/?#]*@))(?P<password>[^\s/?#]*)@"
 )
 _QUERY = re.compile(r"(?i)(?P<key>[?&;](?:[\w.-]*(?:pass|passwd|password|pwd|secret|token|key|auth)[\w.-]*)=)[^&\s#;'\"]+")
 _HIDDEN: Final = "***"
