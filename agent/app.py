@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
 from agent import log
@@ -78,6 +78,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             redact=secrets.redact,
         )
         await control.reload(settings)
+        here.want(control.desired)
         reloading = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, reloading.set)
         works = [
@@ -169,13 +170,16 @@ def _log_link(link: Link) -> None:
         level(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
 
 
-def _broker(settings: Settings) -> AbstractContextManager[str]:
+@contextmanager
+def _broker(settings: Settings) -> Iterator[str]:
     """The URL of the broker; with `embedded`, one that runs as long as the agent."""
     if settings.broker.url != EMBEDDED:
-        return nullcontext(settings.broker.url)
+        yield settings.broker.url
+        return
     from agent.delivery.embedded import EmbeddedBroker  # noqa: PLC0415  an extra
 
-    return EmbeddedBroker()
+    with EmbeddedBroker() as broker:
+        yield broker.url
 
 
 def _endpoint(settings: Settings, secrets: Secrets, url: str) -> Endpoint:
