@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.cli.observed import Device, Notice, Observed
-from agent.cli.words import brief, clean
+from agent.cli.words import brief, clean, clock
 from agent.contract.status import StreamStatus
 
 STYLES = {
@@ -32,7 +32,8 @@ def board(observed: Observed, notices: Sequence[Notice], head: RenderableType, f
         parts += [Text(), Text("nothing heard yet", "dim")]
     parts.append(Text())
     for notice in notices:
-        parts.append(_line(f"! {notice.device} {notice.text}", "red" if notice.bad else "dim"))
+        text = f"{clock(notice.time_us)[:8]} {'!' if notice.bad else '·'} {notice.device} {notice.text}"
+        parts.append(_line(text, "red" if notice.bad else "dim"))
     parts.append(_line(foot, "dim"))
     return Group(*parts)
 

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from agent import log
 from agent.cli import check_broker, check_here, check_kinds, check_sources, findings
-from agent.cli.findings import CONFIGURATION, Finding
+from agent.cli.findings import Finding
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with
+from agent.cli.terminal import terminal
 from agent.config.secret import Secrets
 from agent.config.settings import Settings
 from agent.errors import ConfigError
@@ -27,7 +28,6 @@ def check(
     with 78 when the configuration cannot be used, else with 1. Changes nothing.
     """
     log.configure(level="error")
-    console = Console()
     try:
         settings = settings_with(config, broker)
     except ConfigError as err:
@@ -38,7 +38,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(findings.document(found), indent=2, ensure_ascii=False))
     else:
-        findings.show(found, console)
+        findings.show(found, terminal())
     raise typer.Exit(findings.exit_code(found))
 
 
@@ -46,15 +46,13 @@ async def _look(settings: Settings) -> list[Finding]:
     """Everything, at the same time where it can be."""
     secrets = Secrets(settings.paths.secrets)
     found = check_here.configuration(settings, secrets)
-    secrets_there = findings.exit_code(found) == 0
     found += check_here.state_folder(settings)
     prepare_children()
     broker = asyncio.create_task(asyncio.to_thread(check_broker.broker, settings, secrets))
     decoders = asyncio.create_task(asyncio.to_thread(check_here.decoders))
     kinds = asyncio.create_task(check_kinds.kinds(settings))
     looked = await check_sources.look_at_all(settings, secrets)
-    if secrets_there or not any(one.section == CONFIGURATION and one.subject == "broker" for one in found):
-        found += await broker
+    found += await broker
     found += check_sources.sources(settings, looked)
     found += await kinds
     found += check_here.shared_memory(settings, looked)

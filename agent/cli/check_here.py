@@ -27,10 +27,14 @@ _DECODERS = "import json; from agent.capture.pyav_decoder import hardware; print
 def refused(error: ConfigError) -> list[Finding]:
     """A configuration that cannot be read: each of its problems."""
     head, *problems = str(error).splitlines()
-    advice = "correct it; `vedette check` again shows whether more is wrong"
+    if not problems:
+        return [wrong(CONFIGURATION, head, "correct it")]
+    file = head.partition(": ")[0] if ": " in head else ""
+    last = len(problems) - 1
     return [
-        wrong(CONFIGURATION, line.strip(), advice if line is problems[-1] else "") for line in problems
-    ] or [wrong(CONFIGURATION, head, advice)]
+        wrong(CONFIGURATION, line.strip(), "correct it, and check again" if index == last else "", file)
+        for index, line in enumerate(problems)
+    ]
 
 
 def configuration(settings: Settings, secrets: Secrets) -> list[Finding]:
@@ -103,8 +107,8 @@ def shared_memory(settings: Settings, looks: Mapping[str, Look]) -> list[Finding
     text += f" (without {', '.join(sorted(unknown))}, whose size is not known)" if unknown else ""
     text += f", {_megabytes(free)} of {_megabytes(total.f_blocks * total.f_frsize)} free in {SHARED_MEMORY}"
     if needed > free:
-        advice = f"a smaller size or frame_count for algorithms, or enlarge it: mount -o remount,size=… {SHARED_MEMORY}"
-        return [wrong(section, text, f"{advice}, docker run --shm-size=…")]
+        enlarge = f"mount -o remount,size=… {SHARED_MEMORY}, or docker run --shm-size=…"
+        return [wrong(section, text, f"ask for a smaller size or fewer frames, or enlarge it: {enlarge}")]
     return [right(section, text)]
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from rich.text import Text
 from agent import log
 from agent.cli.options import ConfigOption, JsonOption
 from agent.cli.parameters import parameters
+from agent.cli.terminal import terminal
 from agent.cli.words import clean
 from agent.config.settings import load_settings
 from agent.contract.info import KindInfo
@@ -67,7 +67,7 @@ def _info(found: KindFound) -> KindInfo:
 
 
 def _show_all(found: list[KindFound], failed: dict[str, str]) -> None:
-    console = Console()
+    console = terminal()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
     table.add_column("kind", style="bold", no_wrap=True)
     table.add_column("version")
@@ -86,7 +86,7 @@ def _show_all(found: list[KindFound], failed: dict[str, str]) -> None:
 
 
 def _show_one(found: KindFound) -> None:
-    console = Console()
+    console = terminal()
     console.print(Text.assemble((clean(found.kind), "bold"), f"  version {clean(found.version)}"))
     console.print(Text(clean(found.origin), "dim"))
     console.print()

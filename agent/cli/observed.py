@@ -25,6 +25,7 @@ class Notice:
     device: str
     text: str
     bad: bool = False
+    time_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
 
 Happening = Result | Notice

@@ -64,7 +64,7 @@ for _command, _lines in _EXAMPLES:
 def root() -> None:
     """Run the command line; an expected error is one sentence on stderr, and its exit code."""
     try:
-        _app()
+        _app(prog_name="vedette")  # also as `python -m agent`
     except VedetteError as err:
         sys.stderr.write(f"vedette: {err}\n")
         raise SystemExit(err.exit_code) from err

@@ -93,9 +93,7 @@ class LineScreen:
             typer.echo(f"{clock(result.time)} {clean(where)} {facts}: {brief(result.data)}")
         else:
             mark = "! " if happening.bad else ""
-            typer.echo(
-                f"{clock(time.time_ns() // 1000)} {mark}{clean(f'{happening.device} {happening.text}')}"
-            )
+            typer.echo(f"{clock(happening.time_us)} {mark}{clean(f'{happening.device} {happening.text}')}")
 
     def refresh(self) -> None:
         """Lines stay as they are."""

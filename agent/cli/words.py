@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from agent.contract.commands import EARLIEST_US
+
 # An escape sequence in the words of a camera or an algorithm is not to steer the terminal that shows it.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _SHORT_LIST = 4
@@ -55,6 +57,10 @@ def _plain(value: Any) -> str:  # noqa: ANN401  any plain value
             return "-"
         case bool():
             return "yes" if value else "no"
+        case int() if value >= EARLIEST_US:
+            return (
+                datetime.fromtimestamp(value / 1e6).astimezone().isoformat(sep=" ", timespec="milliseconds")
+            )
         case list():
             return ", ".join(map(_plain, value)) or "none"
         case dict():
