@@ -138,4 +138,4 @@ class BaseAlgo:
         return [self.run(frames) for frames in windows]
 
     def draw(self, image: Picture, result: Any) -> None:  # noqa: ANN401  what `run` returned
-        """Paint a result on `image`, (H, W, 3) BGR uint8, in place; its size may differ from what `run` saw."""
+        """Paint a result on `image`, (H, W, 3) BGR uint8, in place; it may be smaller than what `run` saw."""

@@ -90,10 +90,9 @@ class Codes(BaseAlgo):
         return {"codes": codes, "count": len(codes)}
 
     def _read_qr(self, picture: Picture) -> list[dict[str, Any]]:
-        try:
-            _, texts, quads, _ = self._qr.detectAndDecodeMulti(picture)
-        except UnicodeDecodeError:  # OpenCV hands over bytes as text; a code with binary content is none
-            return []
+        # As bytes: as text, one code with other content than UTF-8 would be an exception for all of them.
+        _, contents, quads, _ = self._qr.detectAndDecodeBytesMulti(picture)
+        texts = [_text(content, self._qr.getEncoding(index)) for index, content in enumerate(contents)]
         return _texts("qr", ["qr"] * len(texts), texts, quads)
 
     def _read_barcodes(self, picture: Picture) -> list[dict[str, Any]]:
@@ -126,6 +125,16 @@ class Codes(BaseAlgo):
             says = code["text"] if code["id"] is None else f"{code['format']} {code['id']}"
             left, top = corners.min(axis=0)
             paint_text(image, says[:40], (int(left), int(top)))
+
+
+def _text(content: bytes, encoding: int) -> str:
+    """QR codes say in which encoding they are, or are Latin-1 (ISO/IEC 18004), or UTF-8 and do not say so."""
+    if encoding == cv2.QRCodeEncoder_ECI_SHIFT_JIS:
+        return content.decode("shift_jis", "replace")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _texts(
