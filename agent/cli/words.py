@@ -49,7 +49,7 @@ def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
     return isinstance(value, list) and not any(isinstance(item, dict | list) for item in value)
 
 
-def _plain(value: Any) -> str:  # noqa: ANN401  any plain value
+def _plain(value: Any) -> str:  # noqa: ANN401, PLR0911  one line a type
     match value:
         case str():
             return clean(value)
