@@ -19,7 +19,7 @@ from agent.contract.verbs import VERBS
 from agent.control.desired import Desired
 from agent.control.messages import ReplyMessage
 from agent.delivery.messages import DeliveryCounters, Outgoing
-from agent.errors import Cause, NoRoomError, SourceError
+from agent.errors import Cause, CommandError, KindError, NoRoomError, SourceError
 from agent.frames import free_bytes
 from agent.health import about
 from agent.health.herald import Herald
@@ -189,9 +189,13 @@ class Here:
         )
 
     async def check_algorithm(self, config: AlgorithmConfig) -> None:
-        """Raises KindError when there is no such kind, or it does not take the parameters."""
+        """Raises CommandError when there is no such kind, KindError when it does not take the parameters."""
         if config.kind not in self.catalog.kinds:
             await self.refresh_kinds()  # its file may be there now
+        try:
+            self.catalog.find(config.kind)
+        except KindError as err:
+            raise CommandError(404, str(err)) from err
         await self.catalog.check(config.kind, config.params)
 
     async def check_fit(self, desired: Desired) -> None:

@@ -161,7 +161,9 @@ class Session:
     def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe with QoS 1 to every filter."""
         if self._v5:
-            self._client.subscribe([(f, SubscribeOptions(qos=1)) for f in filters])
+            # "Retain as published" tells a command that somebody had retained, also when it comes live.
+            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            self._client.subscribe([(f, options) for f in filters])
         else:
             self._client.subscribe([(f, 1) for f in filters])
 

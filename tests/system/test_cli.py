@@ -347,7 +347,7 @@ def test_demo_on_a_terminal_shows_a_table_until_ctrl_c() -> None:
     with _Terminal("demo") as terminal:
         terminal.wait_for(r"demo.*online")
         terminal.wait_for(r"scene.*running.*640x360")
-        terminal.wait_for(r"motion\s+scene\s+running\s+\d+\s+[\d.-]+\s+[\d.]+ ms")
+        terminal.wait_for(r"scene/motion\s+\d+\s+[\d.-]+\s+[\d.]+ ms")
         terminal.wait_for(r"none missing")
         terminal.type(b"\x03")
         assert terminal.process.wait(15.0) == 0

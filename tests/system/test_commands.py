@@ -89,7 +89,7 @@ def test_every_verb_of_this_agent_works(watcher: Watcher, agent: AgentProcess) -
     assert dict(picture.user_properties)["frame"] == str(taken["frame"])
     assert watcher.call("stream.pause", {"id": "two"})["code"] == 200
     eventually(lambda: not agent.children("vd:two"), what="the camera of a paused stream is free")
-    assert watcher.latest("d/+/s/two/status")["state"] == "paused"
+    eventually(lambda: watcher.latest("d/+/s/two/status")["state"] == "paused", what="it says so")
     before = len(watcher.messages)
     assert watcher.call("stream.resume", {"id": "two"})["code"] == 200
     watcher.wait_for_results(1, 20.0, stream="two", since=before)
