@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agent.cli.observed import Device, Notice, Observed
 from agent.cli.words import brief, clean, clock
-from agent.contract.status import StreamStatus
+from agent.contract.status import AlgorithmState, AlgorithmStatus, StreamStatus
 
 STYLES = {
     "online": "bold green",
@@ -88,38 +88,34 @@ def _picture(status: StreamStatus) -> str:
 
 def _results(device: Device) -> Table:
     right = ("results", "per s", "latency", "skipped")
-    table = _table("algorithm", "stream", "state", *right, "last result", right=right)
-    idle = {
+    table = _table("algorithm", *right, "last result", right=right)
+    silent = {
         (stream, name)
         for name, status in device.algorithms.items()
         for stream in status.streams or ("-",)
         if not any(pair[1] == name for pair in device.pairs)
     }
-    for stream, algorithm in sorted({*device.pairs, *idle}, key=lambda pair: (pair[1], pair[0])):
-        status = device.algorithms.get(algorithm)
-        state = status.state.value if status is not None else "-"
+    for stream, algorithm in sorted({*device.pairs, *silent}):
+        name = Text.assemble((f"{stream}/", "dim"), algorithm)
+        trouble = _trouble(device.algorithms.get(algorithm))
         pair = device.pairs.get((stream, algorithm))
         if pair is None:
-            error = status.error if status is not None else None
-            table.add_row(
-                algorithm,
-                stream,
-                Text(state, STYLES.get(state, "dim")),
-                "0",
-                "-",
-                "-",
-                "-",
-                clean(error or ""),
-            )
+            table.add_row(name, "0", "-", "-", "-", trouble)
             continue
         table.add_row(
-            algorithm,
-            stream,
-            Text(state, STYLES.get(state, "dim")),
+            name,
             str(pair.count),
             f"{pair.rate:.1f}" if pair.rate is not None else "-",
             f"{pair.last.latency_ms:.1f} ms",
             str(pair.skipped),
-            Text(brief(pair.last.data)),
+            trouble or Text(brief(pair.last.data)),
         )
     return table
+
+
+def _trouble(status: AlgorithmStatus | None) -> Text | None:
+    """What takes the place of the result while the algorithm does not run."""
+    if status is None or status.state is AlgorithmState.RUNNING:
+        return None
+    words = status.state.value
+    return Text(clean(f"{words}: {status.error}" if status.error else words), STYLES.get(words, "dim"))

@@ -41,7 +41,8 @@ class Client:
                 self._connect(protocol)
             except LinkError as err:
                 self._close()
-                if err.cause is not LinkCause.PROTOCOL or protocol == choices[-1]:
+                # Many old brokers hang up on MQTT 5 without an answer.
+                if err.cause not in (LinkCause.PROTOCOL, LinkCause.CLOSED) or protocol == choices[-1]:
                     raise
             except BaseException:
                 self._close()
