@@ -1,0 +1,1 @@
+"""Vedette, an edge agent for video: cameras in, algorithm results out over MQTT."""

@@ -3,8 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
+from typing import Any
 
 from agent import log
 from agent.config.secret import Secrets
@@ -15,7 +16,7 @@ from agent.contract.topics import Topics
 from agent.control.control import Control
 from agent.control.messages import CommandMessage
 from agent.control.store import Store
-from agent.delivery.delivery import Delivery
+from agent.delivery.delivery import Delivery, SpoolSettings
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound, Link, LinkState
 from agent.errors import ConfigError, StateError
@@ -26,6 +27,7 @@ from agent.systemd import Notifier
 _log = log.get_logger("agent")
 
 TICK_S = 1.0
+MAX_WAITING_COMMANDS = 1000
 DELIVERY_LIMIT_S = 20.0  # a delivery thread that has not turned for so long hangs
 
 Reload = Callable[[], Settings]
@@ -42,26 +44,17 @@ def run(settings: Settings, reload: Reload) -> None:
 
 async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Store) -> None:
     loop = asyncio.get_running_loop()
-    notifier = Notifier()
-    stop = asyncio.Event()
+    stop, reloading = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reloading.set)
+    notifier = Notifier()
     prepare_children()
     topics = Topics(settings.broker.topic_prefix, settings.device.id)
+    inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=MAX_WAITING_COMMANDS)
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_broker(settings))
-        inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=1000)
-        delivery = Delivery(
-            _endpoint(settings, secrets, url),
-            subscriptions=(topics.commands,),
-            on_inbound=lambda message: loop.call_soon_threadsafe(_enqueue, inbound, message),
-            on_link=lambda link: loop.call_soon_threadsafe(_log_link, link),
-            will=device_status(topics, DeviceState.LOST, store.epoch),
-            farewell=partial(device_status, topics, DeviceState.OFFLINE, store.epoch),
-            drain_rate=settings.delivery.drain_rate,
-        )
-        stack.enter_context(delivery)
-        delivery.put(device_status(topics, DeviceState.ONLINE, store.epoch))
+        delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound))
         here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters)
         await stack.enter_async_context(here.site)
         await here.catalog.refresh()
@@ -79,25 +72,28 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
         )
         await control.reload(settings)
         here.want(control.desired)
-        reloading = asyncio.Event()
-        loop.add_signal_handler(signal.SIGHUP, reloading.set)
         works = [
+            asyncio.create_task(stop.wait()),
             asyncio.create_task(_obey(inbound, control)),
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
             asyncio.create_task(_tick(here, delivery, notifier)),
-            asyncio.create_task(stop.wait()),
         ]
-        _log.info("agent.ready", device=settings.device.id, epoch=store.epoch)
         notifier.ready()
+        _log.info("agent.ready", device=settings.device.id, epoch=store.epoch)
         await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         notifier.stopping()
         _log.info("agent.stopping")
-        for work in works:
-            work.cancel()
-        for outcome in await asyncio.gather(*works, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                raise outcome
+        await _end(works)
     _log.info("agent.stopped")
+
+
+async def _end(works: list[asyncio.Task[Any]]) -> None:
+    """End what still works; one that failed ended the agent, and is raised."""
+    for work in works:
+        work.cancel()
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 async def _tick(here: Here, delivery: Delivery, notifier: Notifier) -> None:
@@ -180,6 +176,41 @@ def _broker(settings: Settings) -> Iterator[str]:
 
     with EmbeddedBroker() as broker:
         yield broker.url
+
+
+def _delivery(
+    settings: Settings,
+    secrets: Secrets,
+    url: str,
+    topics: Topics,
+    epoch: int,
+    inbound: asyncio.Queue[Inbound],
+) -> Delivery:
+    """The way to the broker, with what it says first and last."""
+    loop = asyncio.get_running_loop()
+    delivery = Delivery(
+        _endpoint(settings, secrets, url),
+        subscriptions=(topics.commands,),
+        on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
+        on_link=lambda link: _call(loop, _log_link, link),
+        will=device_status(topics, DeviceState.LOST, epoch),
+        farewell=partial(device_status, topics, DeviceState.OFFLINE, epoch),
+        drain_rate=settings.delivery.drain_rate,
+        spool=SpoolSettings(
+            path=settings.paths.state_dir / "spool.sqlite3",
+            durability=settings.delivery.durability,
+            max_bytes=settings.delivery.spool_max_bytes,
+            max_age_s=settings.delivery.spool_max_age_s,
+        ),
+    )
+    delivery.put(device_status(topics, DeviceState.ONLINE, epoch))
+    return delivery
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:
+    """Call in the event loop, from the delivery thread; which may outlive the loop by its last words."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *args)
 
 
 def _endpoint(settings: Settings, secrets: Secrets, url: str) -> Endpoint:

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: a value and two pure methods, for children, sources and the broker."""
+"""How long to wait before the next try: a value for children, sources and the broker alike."""
 
 from dataclasses import dataclass, replace
 

@@ -42,7 +42,7 @@ def device_status(topics: Topics, state: DeviceState, epoch: int) -> Outgoing:
 
 
 class Here:
-    """This device: the site's outside, and what commands ask of it."""
+    """What is here on the device: the site's outside, and what commands ask of it."""
 
     def __init__(
         self,
@@ -66,7 +66,10 @@ class Here:
         self._told_soon = False
         self._log_timer: asyncio.TimerHandle | None = None
         self.catalog = Catalog(settings.paths.algorithms)
-        self.site = Site(self, self.catalog, codec=settings.delivery.codec, log_level=log.level)
+        self.site = Site(self, self.catalog, codec=settings.delivery.codec, log_settings=self._log_settings)
+
+    def _log_settings(self) -> tuple[str, log.Style]:
+        return log.level(), self._settings.log.format
 
     # --- the site's outside ---
 
@@ -210,7 +213,7 @@ class Here:
         room = free_bytes() + self.site.lent_bytes()
         if needed > room:
             raise NoRoomError(
-                f"the frames would need {needed / 1e6:.1f} MB of shared memory, there are {room / 1e6:.1f} MB: "
+                f"the frames would need {needed / 1e6:.1f} MB of shared memory, there are {room / 1e6:.1f}: "
                 "ask for a smaller size or fewer frames, or enlarge /dev/shm"
             )
 
@@ -219,7 +222,8 @@ class Here:
         run = self.site.streams[command.stream]
         if not run.live:
             raise SourceError(
-                run.cause or Cause.TIMEOUT, f"stream {command.stream!r} gives no picture: it is {run.state.value}"
+                run.cause or Cause.TIMEOUT,
+                f"stream {command.stream!r} gives no picture: it is {run.state.value}",
             )
         taken = await self.site.snapshots.take(
             command.stream, quality=command.quality, max_width=command.max_width or 0

@@ -68,9 +68,7 @@ class Lending:
         free = sum(len(pool.free) for pool in self._pools.values() if pool.slots.format == frame_format)
         return free - shared_free >= missing
 
-    def fill(
-        self, ticket: int, window: list[Played], frame_format: FrameFormat
-    ) -> tuple[FrameRef, ...]:
+    def fill(self, ticket: int, window: list[Played], frame_format: FrameFormat) -> tuple[FrameRef, ...]:
         """Write what is not written yet, and lease all of it to `ticket`; `has_room` must have said yes."""
         # First what is there already, or its free slots might be overwritten for the others.
         order = sorted(window, key=lambda frame: (frame_format, frame.number) not in self._written)

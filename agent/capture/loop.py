@@ -13,12 +13,12 @@ from agent.errors import Cause, ChannelClosedError, SourceError
 from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.channel import Channel
+from agent.ipc.message import Message
 from agent.ipc.messages import (
     Counts,
     Ended,
     Filled,
     Lend,
-    Message,
     Opened,
     Release,
     Retire,

@@ -14,10 +14,13 @@ from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
 
 
-def main(sock: socket.socket, args: CaptureArgs, log_level: str, resume: tuple[int, int]) -> None:
+def main(
+    sock: socket.socket, args: CaptureArgs, log_settings: tuple[str, log.Style], resume: tuple[int, int]
+) -> None:
     """Capture one stream until told to stop; `resume` is the last generation and the next frame number."""
     become_child(f"vd:{args.stream}")
-    log.configure(level=log_level, redact=redact_url)
+    level, style = log_settings
+    log.configure(level=level, style=style, redact=redact_url, context={"stream": args.stream})
     log.adopt_process(prints=True)
     request = OpenRequest(
         url=args.url.reveal(),

@@ -5,6 +5,7 @@ answering the agent.
 """
 
 import collections
+import contextlib
 import os
 import random
 import threading
@@ -92,10 +93,8 @@ class Inbox:
         """The next event, or None."""
         with self._lock:
             if not self._events:
-                try:
+                with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._wake)
-                except BlockingIOError:
-                    pass
                 return None
             event = self._events.popleft()
             if not isinstance(event, SourceOpened | SourceFailed | UnitsDropped):

@@ -16,13 +16,23 @@ from typing import Any
 import msgpack
 
 from agent.errors import ChannelClosedError
-from agent.ipc.messages import MESSAGES, Message
+from agent.ipc import inspecting, messages
+from agent.ipc.message import Message
 
 _HEADER = struct.Struct("<IB")  # length of the body, number of descriptors
 _RECEIVE_BYTES = 1 << 18
 _MAX_FDS = 8
 MAX_MESSAGE_BYTES = 64 << 20
 MAX_BACKLOG_BYTES = 8 << 20
+
+
+_MODULES = (messages, inspecting)
+MESSAGES: dict[int, type[Message]] = {
+    kind.tag: kind
+    for module in _MODULES
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message
+}
 
 
 class Channel:

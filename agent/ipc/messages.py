@@ -4,9 +4,10 @@
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from agent.config.algorithms import PixelFormat
+from agent.ipc.message import Message
 
 
 class FrameRef(NamedTuple):
@@ -30,17 +31,6 @@ class SampleSpec(NamedTuple):
     width: int  # 0: the stream's
     height: int
     pixel_format: PixelFormat
-
-
-class Message:
-    """One message; its fields are plain values, so it crosses the pipe as a msgpack array."""
-
-    tag: ClassVar[int]
-
-    @classmethod
-    def from_wire(cls, fields: list[Any]) -> Self:
-        """The message made of the fields in their order; TypeError when they do not fit."""
-        return cls(*fields)
 
 
 # --- agent to capture ---------------------------------------------------------------------------------
@@ -154,9 +144,7 @@ class Filled(Message):
     def from_wire(cls, fields: list[Any]) -> Self:
         """Restore the named tuples."""
         ticket, algorithm, generation, frames, skipped, next_due_ns = fields
-        return cls(
-            ticket, algorithm, generation, tuple(FrameRef(*f) for f in frames), skipped, next_due_ns
-        )
+        return cls(ticket, algorithm, generation, tuple(FrameRef(*f) for f in frames), skipped, next_due_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,80 +278,3 @@ class StartFailed(Message):
     tag = 63
     error: str
     trace: str
-
-
-# --- inspection of kinds to agent ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Inspecting(Message):
-    """This file or entry point is loaded next: should the process die or hang, it is the culprit."""
-
-    tag = 80
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class KindFound(Message):
-    """An installed kind."""
-
-    tag = 81
-    kind: str
-    origin: str
-    version: str
-    doc: str
-    shared: bool
-    params_schema: str  # JSON
-
-
-@dataclass(frozen=True, slots=True)
-class KindFailed(Message):
-    """A file or an entry point that gives no kind, and why; `origin` as in `Inspecting`."""
-
-    tag = 82
-    origin: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected(Message):
-    """All has been looked at; for a check of parameters, `problems` is empty when they are right."""
-
-    tag = 83
-    problems: tuple[str, ...]
-
-    @classmethod
-    def from_wire(cls, fields: list[Any]) -> Self:
-        """A list becomes a tuple."""
-        return cls(tuple(fields[0]))
-
-
-MESSAGES: dict[int, type[Message]] = {
-    kind.tag: kind
-    for kind in (
-        Sample,
-        Lend,
-        Retire,
-        Want,
-        Release,
-        TakeSnapshot,
-        Stop,
-        Opened,
-        Filled,
-        Trouble,
-        Ended,
-        Counts,
-        SnapshotTaken,
-        Serve,
-        Forget,
-        Run,
-        Ready,
-        Done,
-        Failed,
-        StartFailed,
-        Inspecting,
-        KindFound,
-        KindFailed,
-        Inspected,
-    )
-}

@@ -86,7 +86,7 @@ class Scheduler:
                 row.next = Next.IDLE
 
     def add_pair(self, pair: Pair, workers: tuple[str, ...], now_ns: int) -> str:
-        """A pair, due now and not live yet; returns the worker that it is given to: the one with the fewest pairs."""
+        """A pair, due now and not live yet; returns its worker, the one with the fewest pairs."""
         worker = min(workers, key=lambda name: len(self._crews[name].rows))
         self._crews[worker].rows[pair] = _Row(due_ns=now_ns)
         self._worker_of[pair] = worker
@@ -142,7 +142,7 @@ class Scheduler:
         return asks
 
     def next_ask_ns(self, worker: str, now_ns: int) -> int | None:
-        """When `asks` may have another answer although nothing has happened; None: not before something does."""
+        """When `asks` may answer otherwise although nothing has happened; None: not before something does."""
         crew = self._crews[worker]
         if not crew.ready or not any(row.live and row.next is Next.IDLE for row in crew.rows.values()):
             return None

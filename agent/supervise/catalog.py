@@ -8,7 +8,8 @@ from typing import Any
 
 from agent import log
 from agent.errors import KindError
-from agent.ipc.messages import Inspected, Inspecting, KindFailed, KindFound, Message
+from agent.ipc.inspecting import Inspected, Inspecting, KindFailed, KindFound
+from agent.ipc.message import Message
 from agent.supervise.child import Child
 
 _log = log.get_logger("catalog")
@@ -71,9 +72,7 @@ class Catalog:
                 return
         raise KindError(f"kind {kind!r} cannot be loaded: its process {reason}")
 
-    async def _inspect(
-        self, kinds: dict[str, KindFound], failed: dict[str, str]
-    ) -> tuple[str | None, str]:
+    async def _inspect(self, kinds: dict[str, KindFound], failed: dict[str, str]) -> tuple[str | None, str]:
         at: str | None = None
 
         def heard(message: Message) -> None:
@@ -96,29 +95,23 @@ class Catalog:
 
 
 async def _converse(main: str, args: tuple[object, ...], on_message: Callable[[Message], None]) -> str:
-    """Run a child to its end; returns the reason of its end."""
-    over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    heard = asyncio.Event()
+    """Run a child to its end, which comes by force when it says nothing for LOAD_LIMIT_S; its reason."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[str] = loop.create_future()
+    limit: asyncio.TimerHandle
 
     def hear(message: Message) -> None:
-        heard.set()
+        nonlocal limit
+        limit.cancel()
+        limit = loop.call_later(LOAD_LIMIT_S, child.kill)
         on_message(message)
 
     child = Child(main, args, on_message=hear, on_exit=over.set_result)
+    limit = loop.call_later(LOAD_LIMIT_S, child.kill)
     try:
-        while not over.done():
-            heard.clear()
-            waiting = asyncio.ensure_future(heard.wait())
-            done, _ = await asyncio.wait(
-                {over, waiting}, timeout=LOAD_LIMIT_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            waiting.cancel()
-            if not done:
-                child.kill()
-                await over
-                return f"took longer than {LOAD_LIMIT_S:g} s and was killed"
-        return over.result()
+        return await asyncio.shield(over)
     finally:
+        limit.cancel()
         if not over.done():
             child.kill()
-            await asyncio.shield(over)
+            await over

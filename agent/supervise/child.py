@@ -1,6 +1,7 @@
 """One child process: its start, its pipe, its end."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -10,10 +11,16 @@ from collections.abc import Callable
 from agent.errors import ChannelClosedError
 from agent.ipc.channel import Channel
 from agent.ipc.child import enter
-from agent.ipc.messages import Message
+from agent.ipc.message import Message
 
 # What children share: imported once in the fork server, copied on write afterwards.
-_PRELOAD = ["agent.capture.main", "agent.capture.pyav_source", "agent.worker.main", "agent.worker.inspection", "cv2"]
+_PRELOAD = [
+    "agent.capture.main",
+    "agent.capture.pyav_source",
+    "agent.worker.main",
+    "agent.worker.inspection",
+    "cv2",
+]
 
 
 def prepare_children() -> None:
@@ -115,10 +122,8 @@ class Child:
         self._close_channel("it has ended")
         self._process.join()
         code = self._process.exitcode or 0
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # what it started and left behind
-        except (ProcessLookupError, PermissionError):
-            pass
         self._process.close()
         self._on_exit(_reason(code))
 

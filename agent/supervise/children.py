@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, Self
 
 from agent import log
-from agent.ipc.messages import Message, Stop
+from agent.ipc.message import Message
+from agent.ipc.messages import Stop
 from agent.supervise.child import Child
 from agent.supervise.decide import ChildSpec, Phase, Seen, Step, broken, decide
 
@@ -43,16 +44,16 @@ class _Row:
 class Children:
     """Reconciles; `async with` ends every child at its exit, by force if need be."""
 
-    def __init__(self, listener: Listener, log_level: Callable[[], str]) -> None:
+    def __init__(self, listener: Listener, log_settings: Callable[[], tuple[str, log.Style]]) -> None:
         self._listener = listener
-        self._log_level = log_level
+        self._log_settings = log_settings
         self._wanted: Mapping[str, ChildSpec] = {}
         self._rows: dict[str, _Row] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def __aenter__(self) -> "Children":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -164,7 +165,7 @@ class Children:
         row.healthy, row.last_words = False, ""
         row.child = Child(
             spec.main,
-            (spec.args, self._log_level(), *self._listener.first_args(spec)),
+            (spec.args, self._log_settings(), *self._listener.first_args(spec)),
             on_message=partial(self._heard, name),
             on_exit=partial(self._exited, name),
         )

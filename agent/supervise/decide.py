@@ -1,6 +1,6 @@
 """What to do about one child: a pure function of what is wanted and what is seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from agent.backoff import Backoff
@@ -38,7 +38,7 @@ class Seen:
     heard_s: float = 0.0  # the last sign of life
     exited: bool = False
     retry_at_s: float = 0.0
-    backoff: Backoff = Backoff()
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 class Step(Enum):

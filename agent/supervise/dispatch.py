@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.frames import FrameFormat
-from agent.ipc.messages import Done, Failed, Filled, FrameRef, Message, Release, Run, Want
+from agent.ipc.message import Message
+from agent.ipc.messages import Done, Failed, Filled, FrameRef, Release, Run, Want
 from agent.schedule import Pair, Scheduler
 from agent.supervise.pools import Pools
 
@@ -185,9 +186,7 @@ class Dispatcher:
                 continue
             self._pools.lend_to(worker, window.pools)
             skipped = window.skipped + self._skipped.pop(pair, 0)
-            self._running[worker] = Window(
-                window.ticket, pair, window.frames, window.pools, skipped, now_ns
-            )
+            self._running[worker] = Window(window.ticket, pair, window.frames, window.pools, skipped, now_ns)
             self._post(worker, Run(window.ticket, pair.stream, window.frames), ())
         for pair in self._scheduler.asks(worker, now_ns):
             ticket = next(self._tickets)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from agent.config.algorithms import AlgorithmConfig
-from agent.ipc.messages import Forget, Message, Sample, Serve
+from agent.ipc.message import Message
+from agent.ipc.messages import Forget, Sample, Serve
 from agent.schedule import Pair
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.dispatch import Dispatcher, Need
@@ -17,7 +18,7 @@ class Pairs:
     def __init__(self, dispatcher: Dispatcher, post: Callable[[str, Message], None]) -> None:
         self._dispatcher = dispatcher
         self._post = post
-        self._configs: dict[Pair, AlgorithmConfig] = {}
+        self._configs = dict[Pair, AlgorithmConfig]()
 
     def __contains__(self, pair: Pair) -> bool:
         return pair in self._configs

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.frames import FrameFormat, Segment, allocate
-from agent.ipc.messages import Lend, Message, Retire
+from agent.ipc.message import Message
+from agent.ipc.messages import Lend, Retire
 from agent.schedule import Pair
 
 WINDOWS_PER_PAIR = 2  # one that runs, and one that was asked for
@@ -32,9 +33,7 @@ class Pool:
     @property
     def lend(self) -> Lend:
         """The message that goes with the segment's descriptor."""
-        return Lend(
-            self.number, self.format.width, self.format.height, self.format.pixel_format, self.count
-        )
+        return Lend(self.number, self.format.width, self.format.height, self.format.pixel_format, self.count)
 
 
 class Pools:

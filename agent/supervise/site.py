@@ -10,13 +10,13 @@ from agent.config.streams import StreamConfig
 from agent.contract.status import AlgorithmState, Origin, StreamState
 from agent.errors import KindError, NoRoomError, SecretError
 from agent.frames import FrameFormat
+from agent.ipc.message import Message
 from agent.ipc.messages import (
     Counts,
     Done,
     Ended,
     Failed,
     Filled,
-    Message,
     Opened,
     Ready,
     SnapshotTaken,
@@ -45,14 +45,19 @@ class Site:
     """Streams, algorithms, their children and their windows; `async with` ends them all at its exit."""
 
     def __init__(
-        self, outside: Outside, catalog: Catalog, *, codec: Codec, log_level: Callable[[], str]
+        self,
+        outside: Outside,
+        catalog: Catalog,
+        *,
+        codec: Codec,
+        log_settings: Callable[[], tuple[str, log.Style]],
     ) -> None:
         self.streams: dict[str, StreamRun] = {}
         self.algorithms: dict[str, AlgorithmRun] = {}
         self._outside = outside
         self._catalog = catalog
         self._codec: Codec = codec
-        self.children = Children(self, log_level)
+        self.children = Children(self, log_settings)
         self._dispatcher = Dispatcher(self.children.post)
         self.snapshots = Snapshots(self.children.post)
         self._pairs = Pairs(self._dispatcher, self.children.post)
@@ -71,12 +76,12 @@ class Site:
         """These streams and algorithms and no others, from now on; what does not change is not touched."""
         for name in self.streams.keys() - streams.keys():
             del self.streams[name]
-        for name, (config, origin) in streams.items():
+        for config, origin in streams.values():
             self._want_stream(config, origin)
         for name in self.algorithms.keys() - algorithms.keys():
             self._set_workers(self.algorithms.pop(name).workers(), ())
-        for config, origin in algorithms.values():
-            self._want_algorithm(config, origin)
+        for algorithm, made_by in algorithms.values():
+            self._want_algorithm(algorithm, made_by)
         for run in self.streams.values():
             if run.state is StreamState.REFUSED:
                 run.refuse(None)  # there may be room now, or the secret

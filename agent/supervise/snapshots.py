@@ -5,7 +5,8 @@ import itertools
 from collections.abc import Callable
 
 from agent.errors import Cause, SourceError
-from agent.ipc.messages import Message, SnapshotTaken, TakeSnapshot
+from agent.ipc.message import Message
+from agent.ipc.messages import SnapshotTaken, TakeSnapshot
 
 LIMIT_S = 10.0
 

@@ -4,7 +4,8 @@ from agent.capture.args import CaptureArgs
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secret
 from agent.frames import FrameFormat
-from agent.ipc.messages import KindFound, SampleSpec
+from agent.ipc.inspecting import KindFound
+from agent.ipc.messages import SampleSpec
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.decide import ChildSpec
 from agent.supervise.streams import StreamRun

@@ -8,7 +8,7 @@ from typing import Any
 from agent.errors import ChannelClosedError
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
-from agent.ipc.messages import Inspected, Inspecting, KindFailed
+from agent.ipc.inspecting import Inspected, Inspecting, KindFailed
 from agent.worker import kinds
 from agent.worker.foreign import Raised, call_foreign
 

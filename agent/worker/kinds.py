@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent.errors import KindError
-from agent.ipc.messages import KindFound
+from agent.ipc.inspecting import KindFound
 from agent.worker import stream_infer
 from algos import BaseAlgo
 
@@ -75,8 +75,7 @@ def _name(member: Kind) -> str:
 
 def describe(kind: str, member: Kind, origin: str) -> KindFound:
     """What the outside may know of a kind."""
-    native = issubclass(member, BaseAlgo)
-    schema = member.Params.model_json_schema() if native else {"type": "object"}
+    schema = member.Params.model_json_schema() if issubclass(member, BaseAlgo) else {"type": "object"}
     return KindFound(
         kind,
         origin,

@@ -11,7 +11,8 @@ from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
-from agent.ipc.messages import Done, Failed, Forget, Lend, Message, Ready, Retire, Run, Serve, StartFailed, Stop
+from agent.ipc.message import Message
+from agent.ipc.messages import Done, Failed, Forget, Lend, Ready, Retire, Run, Serve, StartFailed, Stop
 from agent.worker import kinds
 from agent.worker.args import WorkerArgs
 from agent.worker.foreign import Raised, call_foreign
@@ -20,10 +21,13 @@ from algos import BaseAlgo, Frames
 _SHARED = ""  # the stream of the one instance that serves all
 
 
-def main(sock: socket.socket, args: WorkerArgs, log_level: str, streams: tuple[str, ...]) -> None:
+def main(
+    sock: socket.socket, args: WorkerArgs, log_settings: tuple[str, log.Style], streams: tuple[str, ...]
+) -> None:
     """Serve windows until told to stop; `streams` get their instances before anything runs."""
     become_child(f"vd:{args.algorithm}")
-    log.configure(level=log_level, redact=redact_url)
+    level, style = log_settings
+    log.configure(level=level, style=style, redact=redact_url, context={"algorithm": args.algorithm})
     log.adopt_process(prints=True)
     channel = Channel(sock)
     try:

@@ -15,6 +15,7 @@ from agent.capture.played import Played
 from agent.capture.source import Stamp
 from agent.errors import NoRoomError
 from agent.frames import FrameFormat, Slots, allocate, free_bytes
+from agent.frames.segment import SHARED_MEMORY
 
 GRAY = FrameFormat(8, 4, "gray8")
 
@@ -42,9 +43,7 @@ def _slots(count: int, frame_format: FrameFormat = GRAY) -> tuple[Slots, Slots]:
         ("nv12", (540, 640), 345_600),
     ],
 )
-def test_formats_have_their_shapes(
-    pixel_format: str, shape: tuple[int, ...], frame_bytes: int
-) -> None:
+def test_formats_have_their_shapes(pixel_format: str, shape: tuple[int, ...], frame_bytes: int) -> None:
     frame_format = FrameFormat(640, 360, pixel_format)  # type: ignore[arg-type]
     assert (frame_format.shape, frame_format.frame_bytes) == (shape, frame_bytes)
     assert frame_format.slot_bytes % 4096 == 0
@@ -62,14 +61,16 @@ def test_reader_sees_what_the_writer_wrote_and_cannot_write() -> None:
 
 
 def test_segment_has_no_name() -> None:
-    before = set(os.listdir("/dev/shm"))
+    before = set(SHARED_MEMORY.iterdir())
     with allocate(4096, purpose="a test"):
-        assert set(os.listdir("/dev/shm")) == before
+        assert set(SHARED_MEMORY.iterdir()) == before
 
 
 def test_full_memory_is_an_error_with_numbers() -> None:
     free = free_bytes()
-    with pytest.raises(NoRoomError, match=r"stream 'door' needs [\d.]+ MB of shared memory, [\d.]+ MB are free"):
+    with pytest.raises(
+        NoRoomError, match=r"stream 'door' needs [\d.]+ MB of shared memory, [\d.]+ MB are free"
+    ):
         allocate(free + (1 << 30), purpose="stream 'door'")
     assert free_bytes() > free - (64 << 20)
 

@@ -76,7 +76,9 @@ def test_every_verb_of_this_agent_works(watcher: Watcher, agent: AgentProcess) -
     assert watcher.call("algorithm.add", more)["code"] == 200
     watcher.wait_for_results(2, 20.0, stream="two", algorithm="more")
     assert watcher.call("stream.update", {"id": "two", "fps": 5})["code"] == 200
-    assert watcher.call("algorithm.update", {"id": "more", "interval": 0.5, "size": [160, 120]})["code"] == 200
+    assert (
+        watcher.call("algorithm.update", {"id": "more", "interval": 0.5, "size": [160, 120]})["code"] == 200
+    )
     before = len(watcher.messages)
     watcher.wait_for_results(2, 20.0, stream="two", algorithm="more", since=before)
     assert set(watcher.call("stream.list")["data"]["streams"]) == {"scene", "two"}

@@ -71,9 +71,9 @@ def test_two_algorithms_get_exactly_the_frames_of_the_sampling_rule(
         a, b, c = result["data"]["numbers"]
         assert (b - a) % 250 == (c - b) % 250 == 5
         assert result["frame"] == result["data"]["frames"][-1]
-    assert [(b["data"]["numbers"][-1] - a["data"]["numbers"][-1]) % 250 for a, b in itertools.pairwise(pairs[1:])] == [
-        25
-    ] * (len(pairs) - 2)
+    assert [
+        (b["data"]["numbers"][-1] - a["data"]["numbers"][-1]) % 250 for a, b in itertools.pairwise(pairs[1:])
+    ] == [25] * (len(pairs) - 2)
     assert "pa55word" not in agent.log()
     assert all(b"pa55word" not in message.payload for message in watcher.messages)
 
@@ -122,7 +122,7 @@ def test_what_commands_added_survives_a_kill(
         again = watcher.wait_for_results(3, stream="door", algorithm="all", since=before, timeout_s=30.0)
         assert {result["epoch"] for result in watcher.results()} == {1, 2}
         assert again[-1]["epoch"] == 2
-        assert [r["seq"] for r in watcher.results() if r["epoch"] == 2][0] == 1
+        assert next(r["seq"] for r in watcher.results() if r["epoch"] == 2) == 1
         state = watcher.call("state.get")["data"]
         assert state["streams"]["door"]["origin"] == "command"
         assert state["algorithms"]["all"]["origin"] == "file"

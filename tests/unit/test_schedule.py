@@ -64,9 +64,9 @@ def test_most_overdue_goes_first_and_none_starves() -> None:
     for _ in range(20):
         for pair in scheduler.asks("w", now_ns):
             scheduler.filled(pair, now_ns + 40 * MS)  # every stream has a frame each 40 ms
-        pair = scheduler.take("w", now_ns)
-        assert pair is not None
-        served.append(pair)
+        taken = scheduler.take("w", now_ns)
+        assert taken is not None
+        served.append(taken)
         now_ns += 100 * MS
         scheduler.done("w", 100 * MS)
     assert {pair: served.count(pair) for pair in rows} == dict.fromkeys(rows, 4)
