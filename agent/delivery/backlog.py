@@ -142,18 +142,17 @@ class Backlog:
             lane.late.extend(lane.live)
             lane.live.clear()
 
-    def crowded(self) -> bool:
-        """Whether a kind with a place on disk is more than half full: its saved part may leave memory."""
-        return any(self._lanes[kind].full(0.5) for kind in SPOOLED)
+    def release_saved(self, *, linked: bool) -> list[Entry]:
+        """Take out the oldest entries that the spool has.
 
-    def release_saved(self, *, live: bool) -> list[Entry]:
-        """Take out the oldest entries that the spool has; `live`: the live ones too."""
+        Without a link all of them; with one only while memory is crowded, and then live ones, too.
+        """
         released: list[Entry] = []
         for kind in SPOOLED:
             lane = self._lanes[kind]
-            while lane.late and lane.late[0].row is not None:
+            while lane.late and lane.late[0].row is not None and (not linked or lane.full(0.5)):
                 released.append(lane.popleft(late=True))
-            while live and lane.live and lane.live[0].row is not None:
+            while linked and lane.full(0.5) and lane.live and lane.live[0].row is not None:
                 released.append(lane.popleft(late=False))
         return released
 

@@ -235,12 +235,10 @@ class Desk:
             self._backlog.only_saved = only
 
     def take_evicted(self, *, linked: bool) -> list[Entry]:
-        """What has left memory and is on disk; without a link that is everything that is on disk."""
+        """What leaves memory because it is on disk."""
         with self._lock:
             evicted, self._evicted = self._evicted, []
-            if not linked or self._backlog.crowded():
-                evicted += self._backlog.release_saved(live=linked)
-            return evicted
+            return evicted + self._backlog.release_saved(linked=linked)
 
     def drop(self, drop: tuple[Kind, int | None, int | None, str]) -> None:
         """The spool has dropped a message: its kind, epoch, seq and the reason."""
