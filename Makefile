@@ -40,6 +40,7 @@ docs: .venv/test.stamp ## write the generated documents anew
 	$(python) -m agent.config.reference
 	$(python) -m agent.contract.reference
 
+# The benchmarks use the camera, the broker and the subscriber of the tests.
 .PHONY: bench
 bench: .venv-bench/bench.stamp ## measure, beside Stream Infer; ARGS are the benchmarks' own
 	.venv-bench/bin/python -m benchmarks $(ARGS)
@@ -57,4 +58,4 @@ clean: ## remove environments and caches
 	@tools/setup demo,test
 
 .venv-bench/bench.stamp: pyproject.toml tools/setup
-	@VENV=.venv-bench tools/setup demo,bench
+	@VENV=.venv-bench tools/setup demo,test,bench

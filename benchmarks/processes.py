@@ -1,0 +1,147 @@
+"""CPU time and private memory of a program with all its children, and what the rest of the machine did."""
+
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from tests.waiting import eventually
+
+TICKS_HZ = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuWindow:
+    """Cores used over a while: CPU seconds a second of wall time."""
+
+    wall_s: float
+    cores: dict[str, float]  # by the role of the process
+    others_cores: float  # what everything else on the machine used, cameras and brokers included
+
+    @property
+    def total(self) -> float:
+        """Cores used by all processes of the program."""
+        return sum(self.cores.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Of one process, in bytes: `private` belongs to it alone, `share` has its part of shared pages, too."""
+
+    private: int
+    share: int
+
+
+def family(pid: int) -> dict[int, str]:
+    """The process and all its descendants, by pid, with their roles."""
+    root = psutil.Process(pid)
+    found = {pid: "main"}
+    for child in root.children(recursive=True):
+        command = " ".join(child.cmdline())
+        if child.name().startswith("vd:"):
+            role = child.name()
+        elif "forkserver" in command:
+            role = "fork server"
+        elif "resource_tracker" in command:
+            role = "resource tracker"
+        else:
+            role = "child"
+        found[child.pid] = role
+    return found
+
+
+def watch_cpu(pid: int, window_s: float) -> CpuWindow:
+    """Measure for `window_s`. Raises RuntimeError when a process of the program came or went meanwhile."""
+    members = family(pid)
+    before = {member: _cpu_ticks(member) for member in members}
+    busy, began_s = _machine_ticks(), time.monotonic()
+    time.sleep(window_s)
+    after = {member: _cpu_ticks(member) for member in members}
+    busy, wall_s = _machine_ticks() - busy, time.monotonic() - began_s
+    if family(pid).keys() != members.keys():
+        raise RuntimeError("the program started or ended processes while it was measured")
+    cores: dict[str, float] = {}
+    for member, role in members.items():
+        used = (after[member] - before[member]) / TICKS_HZ / wall_s
+        cores[role] = cores.get(role, 0.0) + used
+    return CpuWindow(wall_s=wall_s, cores=cores, others_cores=busy / TICKS_HZ / wall_s - sum(cores.values()))
+
+
+def memory(pid: int) -> dict[str, Memory]:
+    """Of each process of a program, by its role."""
+    found = {}
+    for member, role in family(pid).items():
+        full = psutil.Process(member).memory_full_info()
+        found[role] = Memory(private=full.uss, share=full.pss)
+    return found
+
+
+def _cpu_ticks(pid: int) -> int:
+    """User and system time of one process, in clock ticks; all its threads, none of its children."""
+    # The name, in brackets, may have spaces and brackets of its own.
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _machine_ticks() -> int:
+    """Busy time of all cores since boot, in clock ticks."""
+    fields = [int(field) for field in Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, _steal = fields
+    return user + nice + system + irq + softirq
+
+
+class Program:
+    """A program in a process group of its own that prints a line for each of its runs; `with` ends it."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader = threading.Thread(target=self._count, daemon=True)
+        self.lines: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        left = [psutil.Process(pid) for pid in family(self.pid)] if self._process.poll() is None else []
+        self._process.terminate()
+        for process in left:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self._process.wait()
+        self._reader.join()
+
+    @property
+    def pid(self) -> int:
+        """Of the program itself."""
+        assert self._process is not None
+        return self._process.pid
+
+    def wait_for_lines(self, count: int, timeout_s: float = 30.0) -> None:
+        """Until it has printed so many lines."""
+        eventually(lambda: len(self.lines) >= count, timeout_s, f"{count} lines of {' '.join(self._command)}")
+
+    def _count(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line.decode("utf-8", "replace").strip())
