@@ -18,6 +18,8 @@ ArucoDictionary = Literal[
 AprilTagFamily = Literal["16h5", "25h9", "36h10", "36h11"]
 
 _Quads = Iterable[cv2.typing.MatLike]
+_MIN_HALVED_PX = 64  # half of less has no barcode in it
+_MAX_ENLARGED_PX = 1280  # larger pictures show their codes large enough
 _MAX_TEXT_CHARS = 4296  # the most that a QR code holds
 _SAME = 0.02  # of the picture: codes with the same text nearer than that were found twice
 
@@ -25,7 +27,7 @@ _SAME = 0.02  # of the picture: codes with the same text nearer than that were f
 class Codes(BaseAlgo):
     """Reads QR codes, barcodes (EAN-13, EAN-8, UPC-A, UPC-E), ArUco and AprilTag markers.
 
-    Needs the picture as large as it comes: a module (the narrowest bar or square) should be 2 pixels wide or
+    Needs the picture as large as it comes: a module (the narrowest bar or square) should be 3 pixels wide or
     more. Only what could be decoded is reported; several of the same content are kept apart by their places.
 
     Result:
@@ -34,12 +36,12 @@ class Codes(BaseAlgo):
       - `format`: "qr"; of a barcode "ean_13" and the like; of a marker its dictionary, as "4x4_50", "36h11";
       - `text`: what a QR code or barcode says, else null; `id`: the number of a marker, else null;
       - `corners`: four `[x, y]` in shares of width and height, 0..1, of a marker clockwise from its own upper
-        left corner;
+        left corner, of a barcode roughly;
     - `count`: how many.
 
-    Sources: OpenCV's QRCodeDetector, barcode.BarcodeDetector and aruco.ArucoDetector (Garrido-Jurado et al.,
-    "Automatic generation and detection of highly reliable fiducial markers under occlusion", 2014; AprilTag:
-    Wang and Olson, "AprilTag 2", 2016).
+    Sources: OpenCV's QRCodeDetectorAruco and QRCodeDetector, barcode.BarcodeDetector and aruco.ArucoDetector
+    (Garrido-Jurado et al., "Automatic generation and detection of highly reliable fiducial markers under
+    occlusion", 2014; AprilTag: Wang and Olson, "AprilTag 2", 2016).
     """
 
     kind: ClassVar[str] = "codes"
@@ -60,7 +62,9 @@ class Codes(BaseAlgo):
 
     def init(self) -> None:
         """Make the detectors."""
-        self._qr = cv2.QRCodeDetector()
+        # The first takes a fifth of the other's time where there is no code, and reads more of several.
+        self._qr = cv2.QRCodeDetectorAruco()
+        self._one_qr = cv2.QRCodeDetector()
         self._barcode = cv2.barcode.BarcodeDetector()
         known: dict[CodeType, tuple[str, str]] = {
             "aruco": (self.params.aruco, f"DICT_{self.params.aruco.upper()}"),
@@ -90,14 +94,33 @@ class Codes(BaseAlgo):
         return {"codes": codes, "count": len(codes)}
 
     def _read_qr(self, picture: Picture) -> list[dict[str, Any]]:
+        quads, found = self._read_qr_at(picture, 1.0)
+        if (not found or len(found) < quads) and picture.shape[1] <= _MAX_ENLARGED_PX:
+            # Of 150 made pictures 75 % were read as they were, 93 % with the enlarged ones.
+            found += self._read_qr_at(_scaled(picture, 2.0), 0.5)[1]
+        if not found:
+            # Reads but one, and some that the other detector does not: 94 %.
+            content, corners, _ = self._one_qr.detectAndDecodeBytes(picture)
+            found = _texts("qr", ["qr"], [_text(content)], corners, 1.0)
+        return found
+
+    def _read_qr_at(self, picture: Picture, scale: float) -> tuple[int, list[dict[str, Any]]]:
+        """How many were seen, and those that could be read."""
         # As bytes: as text, one code with other content than UTF-8 would be an exception for all of them.
         _, contents, quads, _ = self._qr.detectAndDecodeBytesMulti(picture)
-        texts = [_text(content, self._qr.getEncoding(index)) for index, content in enumerate(contents)]
-        return _texts("qr", ["qr"] * len(texts), texts, quads)
+        texts = [_text(content) for content in contents]
+        return len(contents), _texts("qr", ["qr"] * len(texts), texts, quads, scale)
 
     def _read_barcodes(self, picture: Picture) -> list[dict[str, Any]]:
+        found = self._read_barcodes_at(picture, 1.0)
+        if not found and min(picture.shape) >= _MIN_HALVED_PX:
+            # It is blind to wide modules: of 5 and 6 pixels 97 and 65 % were read, and all in half the size.
+            found = self._read_barcodes_at(_scaled(picture, 0.5), 2.0)
+        return found
+
+    def _read_barcodes_at(self, picture: Picture, scale: float) -> list[dict[str, Any]]:
         _, texts, formats, quads = self._barcode.detectAndDecodeWithType(picture)
-        return _texts("barcode", [name.lower() for name in formats], texts, quads)
+        return _texts("barcode", [name.lower() for name in formats], texts, quads, scale)
 
     def _read_markers(self, picture: Picture, detector: cv2.aruco.ArucoDetector) -> list[dict[str, Any]]:
         quads, ids, _, dictionaries = detector.detectMarkersMultiDict(picture)
@@ -127,10 +150,13 @@ class Codes(BaseAlgo):
             paint_text(image, says[:40], (int(left), int(top)))
 
 
-def _text(content: bytes, encoding: int) -> str:
-    """QR codes say in which encoding they are, or are Latin-1 (ISO/IEC 18004), or UTF-8 and do not say so."""
-    if encoding == cv2.QRCodeEncoder_ECI_SHIFT_JIS:
-        return content.decode("shift_jis", "replace")
+def _scaled(picture: Picture, scale: float) -> Picture:
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), np.uint8)
+
+
+def _text(content: bytes) -> str:
+    """QR codes are Latin-1 (ISO/IEC 18004), or UTF-8, as most are today."""
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -138,14 +164,18 @@ def _text(content: bytes, encoding: int) -> str:
 
 
 def _texts(
-    kind: CodeType, formats: Sequence[str], texts: Sequence[str], quads: _Quads | None
+    kind: CodeType, formats: Sequence[str], texts: Sequence[str], quads: _Quads | None, scale: float
 ) -> list[dict[str, Any]]:
     """Codes with a text; those that could be found but not read have none, and are left out."""
-    if quads is None:
-        return []
     return [
-        {"type": kind, "format": name, "text": text[:_MAX_TEXT_CHARS], "id": None, "corners": quad}
-        for name, text, quad in zip(formats, texts, quads, strict=False)
+        {
+            "type": kind,
+            "format": name,
+            "text": text[:_MAX_TEXT_CHARS],
+            "id": None,
+            "corners": np.multiply(quad, scale),
+        }
+        for name, text, quad in zip(formats, texts, () if quads is None else quads, strict=False)
         if text
     ]
 

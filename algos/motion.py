@@ -30,6 +30,7 @@ class Motion(BaseAlgo):
     background. All rates are in seconds of stream time, so any interval from every frame to some seconds
     will do. Exposure that follows the scene is divided out. When most of the picture changes at once (light
     switched, camera turned), that is reported as `scene_change` and learned anew, and is no motion.
+    What was there from the beginning and goes away differs too, until it is absorbed.
 
     Result:
     - `moving`: whether there is any region, with hysteresis;

@@ -19,6 +19,7 @@ _BRIGHT = 235  # gray level; the white of cameras that do not use the whole rang
 _BLACK_SHARE = 0.98  # of dark pixels; a clock burned into a black picture leaves it black
 _STILL_BLOCK = 4.0  # gray levels that one of 64 x 36 blocks may change in a still picture
 _FOUND = 0.1  # response of the phase correlation: the same view has 0.2 to 0.8, another one below 0.07
+_MATCHES = 3  # by chance in 1 of 40 pairs of pictures that have nothing but noise
 _REFRESH_S = 600.0  # the reference follows daylight and shadows
 _DEFECTS = ("black", "frozen", "blurred", "over_exposed", "under_exposed", "moved")
 
@@ -161,7 +162,7 @@ class _View:
     def __init__(self, params: Quality.Params) -> None:
         self._params = params
         self._reference: _Edges | None = None
-        self._known = False
+        self._matches = 0
         self._other_s = 0.0
 
     def see(self, picture: Picture, passed_s: float) -> tuple[bool, list[float] | None, float]:
@@ -177,11 +178,13 @@ class _View:
         found = response >= _FOUND
         offset = [round(x / width, 4), round(y / height, 4)] if found else None
         if offset is not None and max(map(abs, offset)) <= self._params.max_offset:
-            self._known = True
+            self._matches += 1
             self._other_s = 0.0
             rate = np.float32(1.0 - math.exp(-passed_s / _REFRESH_S))
             self._reference += rate * (edges - self._reference)
         else:
+            if not self._known:
+                self._matches = 0
             self._other_s += passed_s
         moved = self._known and self._other_s > 0 and self._other_s >= self._params.moved_s
         # A view that was never recognised has nothing in it to recognise, or something was in front of it.
@@ -193,8 +196,13 @@ class _View:
     def _look_from(self, edges: _Edges) -> None:
         self._reference = edges
         self._window = cv2.createHanningWindow((edges.shape[1], edges.shape[0]), cv2.CV_32F)
-        self._known = False
+        self._matches = 0
         self._other_s = 0.0
+
+    @property
+    def _known(self) -> bool:
+        """Whether the reference has been recognised: one match alone can be chance on an empty view."""
+        return self._matches >= _MATCHES
 
 
 def _edges(picture: Picture) -> _Edges:
