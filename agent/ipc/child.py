@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import socket
+from multiprocessing import forkserver
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -23,10 +24,23 @@ def become_child(name: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+    _let_the_fork_server_go()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(2, 1)  # what an algorithm prints belongs to the log, not to what the command prints
     faulthandler.enable()
+
+
+def _let_the_fork_server_go() -> None:
+    """Close the pipe that keeps the fork server alive: only the agent is to hold it.
+
+    multiprocessing hands it to every child, so that a child that hangs would keep the fork server, and by
+    that itself and all its siblings, alive after the agent's death. There is no public way to it.
+    """
+    server = forkserver._forkserver  # type: ignore[attr-defined]  # noqa: SLF001
+    if server._forkserver_alive_fd is not None:  # noqa: SLF001
+        os.close(server._forkserver_alive_fd)  # noqa: SLF001
+        server._forkserver_alive_fd = None  # noqa: SLF001
 
 
 def enter(main: str, sock: socket.socket, *args: Any) -> None:  # noqa: ANN401  whatever that main takes

@@ -81,9 +81,10 @@ class Scheduler:
         """The worker can take windows; or it is gone and may be back: the windows it was to get are lost."""
         crew = self._crews[worker]
         crew.ready, crew.busy = ready, False
-        for row in crew.rows.values():
-            if row.next is Next.FILLED:
-                row.next = Next.IDLE
+        if not ready:
+            for row in crew.rows.values():
+                if row.next is Next.FILLED:
+                    row.next = Next.IDLE
 
     def add_pair(self, pair: Pair, workers: tuple[str, ...], now_ns: int) -> str:
         """A pair, due now and not live yet; returns its worker, the one with the fewest pairs."""

@@ -90,6 +90,16 @@ def test_lost_worker_loses_filled_windows_and_its_pairs_are_asked_again() -> Non
     assert scheduler.asks("w", 0) == [pair]
 
 
+def test_window_that_came_while_the_worker_started_is_run() -> None:
+    scheduler, (pair,) = _scheduler(1)
+    scheduler.asks("w", 0)
+    scheduler.set_ready("w", ready=False)
+    scheduler.filled(pair, 0)  # asked for before the worker ended
+    scheduler.set_ready("w", ready=True)
+    assert scheduler.asks("w", 1) == []
+    assert scheduler.take("w", 1) == pair
+
+
 def test_stream_that_was_away_is_asked_again() -> None:
     scheduler, (pair,) = _scheduler(1)
     scheduler.asks("w", 0)
