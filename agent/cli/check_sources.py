@@ -10,7 +10,8 @@ from agent.config.secret import Secret, Secrets
 from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
 from agent.errors import Cause, SecretError
-from agent.ipc.messages import Ended, Message, Opened, SnapshotTaken, Stop, TakeSnapshot, Trouble
+from agent.ipc.message import Message
+from agent.ipc.messages import Ended, Opened, SnapshotTaken, Stop, TakeSnapshot, Trouble
 from agent.supervise.child import Child
 
 AT_ONCE = 8  # sources that are opened at the same time
@@ -102,7 +103,7 @@ async def _look(stream: StreamConfig, url: Secret) -> Look:
     )
     child = Child(
         "agent.capture.main:main",
-        (args, "error", (0, 0)),
+        (args, ("error", "auto"), (0, 0)),
         on_message=heard.put_nowait,
         on_exit=ended,
     )

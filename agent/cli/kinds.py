@@ -17,7 +17,7 @@ from agent.cli.terminal import terminal
 from agent.cli.words import clean
 from agent.config.settings import load_settings
 from agent.contract.info import KindInfo
-from agent.ipc.messages import KindFound
+from agent.ipc.inspecting import KindFound
 from agent.supervise.catalog import Catalog
 
 
