@@ -1,6 +1,7 @@
 """What all algorithms that ship have in common, and the probe."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -124,3 +125,20 @@ def test_the_probe_knows_nothing_of_frames_without_times() -> None:
     result = _ready(Probe).run(Frames([np.zeros((6, 4), np.uint8)], pixel_format="nv12"))
     assert (result["width"], result["height"], result["channels"]) == (4, 4, 1)
     assert (result["number"], result["time_s"], result["intervals_s"]) == (None, None, [])
+
+
+@pytest.mark.parametrize("member", SHIPPED)
+def test_the_page_tells_every_parameter_and_result(member: type[BaseAlgo]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "algorithms.md").read_text("utf-8")
+    section = page.split(f"\n## {member.kind}\n")[1].split("\n## ")[0]
+    for name, field in member.Params.model_fields.items():
+        default = (
+            "all four"
+            if isinstance(field.default, tuple)
+            else f"{field.default:g}"
+            if isinstance(field.default, float)
+            else str(field.default)
+        )
+        assert f"| `{name}` | {default} |" in section.replace(f"`{default}`", default)
+    result = _ready(member).run(Frames([_scene()]))
+    assert [name for name in result if f"`{name}`" not in section] == []
