@@ -67,10 +67,17 @@ def play(path: Path, size: tuple[int, int], pixel_format: str, last_s: float) ->
     windows = []
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
-            if frame.time is None or frame.time > last_s:
+            if frame.time > last_s:
                 break
             picture = frame.to_ndarray(width=size[0], height=size[1], format=FORMATS[pixel_format])
-            windows.append(Frames([picture], times=[frame.time], numbers=[number], pixel_format=pixel_format))
+            windows.append(
+                Frames(
+                    [np.asarray(picture, np.uint8)],
+                    times=[frame.time],
+                    numbers=[number],
+                    pixel_format=pixel_format,
+                )
+            )
     return windows
 
 
