@@ -1,13 +1,11 @@
 """The delivery thread: one loop that waits for the socket, for new messages and for the clock."""
 
-import logging
 import random
 import selectors
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TypeVar
 
 from agent.delivery.attempts import Attempts
 from agent.delivery.backlog import Entry
@@ -22,16 +20,12 @@ from agent.delivery.session import Accepted, Acked, Ended, Session
 from agent.delivery.spool import Spool
 from agent.delivery.window import ENDS, Window
 
-T = TypeVar("T")
-
 IDLE_S = 2.0  # the loop turns at least that often: keep-alive, and proof of life for the watchdog
 ACK_TIMEOUT_S = 60.0  # a broker that leaves a message unanswered for so long gets a new connection
 _GOODBYE_S = 1.0  # for the last message and DISCONNECT
 _ABANDON_S = 5.5  # a TCP connection under way ends within 5 s
 _NO_SUBSCRIBERS = 0x10
 _REFUSED = 0x80
-
-_log = logging.getLogger("vedette.delivery")
 
 
 class Courier:
@@ -197,7 +191,8 @@ class Courier:
                     self._settle(acked)
                 case Inbound() as inbound:
                     self._desk.count("inbound")
-                    self._call(self._on_inbound, inbound)
+                    if self._on_inbound is not None:
+                        self._on_inbound(inbound)
                 case Ended() as ended:
                     self._lose(ended.error, by_peer=ended.by_peer, now=now)
 
@@ -337,14 +332,5 @@ class Courier:
         self._desk.link_down(self._window.ended(by_peer=False, now_s=time.monotonic()))
 
     def _tell(self, link: Link) -> None:
-        self._call(self._on_link, link)
-
-    def _call(self, callback: Callable[[T], None] | None, argument: T) -> None:
-        """Call back into the agent, whose mistakes must not end the delivery."""
-        if callback is None:
-            return
-        try:
-            callback(argument)
-        except Exception:  # noqa: BLE001  logged with its traceback; anything narrower ends the delivery
-            self._desk.count("callback_errors")
-            _log.exception("delivery.callback_failed")
+        if self._on_link is not None:
+            self._on_link(link)

@@ -40,8 +40,8 @@ class Delivery:
     (for `flush_s` at most), then `farewell()`, and the connection is closed so that no last will is
     published.
 
-    `on_inbound` and `on_link` are called from the delivery thread and must only enqueue; an exception of
-    theirs is logged and counted.
+    `on_inbound` and `on_link` are called from the delivery thread and must only enqueue. One that raises
+    would end the thread: `alive` and `progress` tell, and the watchdog acts.
     """
 
     def __init__(  # noqa: PLR0913  everything by name

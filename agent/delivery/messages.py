@@ -126,7 +126,6 @@ class DeliveryCounters:
     disk_errors: int = 0  # batches that did not go to disk, and stayed in memory
     recovered: int = 0  # rows that an earlier process left
     inbound: int = 0
-    callback_errors: int = 0  # exceptions of `on_inbound` or `on_link`
     connects: int = 0
     connects_failed: int = 0
     fleeting_dropped: int = 0  # messages with QoS 0 that could not be sent at once

@@ -73,9 +73,9 @@ def agent(tmp_path: Path, broker: Mosquitto) -> Iterator[AgentProcess]:
         agent.kill()
 
 
-def _configure(agent: AgentProcess, *kinds: str, **more: Any) -> None:
+def _configure(agent: AgentProcess, *kinds: str) -> None:
     rogues = [
-        {"id": kind.lower(), "kind": kind, "streams": ["scene"], "interval": 0.2, "timeout_s": 1.0} | more
+        {"id": kind.lower(), "kind": kind, "streams": ["scene"], "interval": 0.2, "timeout_s": 1.0}
         for kind in kinds
     ]
     honest = {"id": "honest", "kind": "probe", "streams": ["scene"], "interval": 0.2}
