@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.processes import Memory, memory
 from benchmarks.stage import Stage, camera, spread, stage, table
 from benchmarks.video import clip
@@ -57,11 +59,28 @@ def _start_and_stop(file: Path, url: str, times: Times) -> None:
             first = here.watcher.wait_for(_is_result("here"), 30.0)
             times.setdefault("start to status online", []).append(online.received_s - began_s)
             times.setdefault(f"start to first result, {name}", []).append(first.received_s - began_s)
-            began_s = time.monotonic()
-            here.agent.terminate()
-            times.setdefault(f"SIGTERM to exit, all children gone, {name}", []).append(
-                time.monotonic() - began_s
-            )
+            exit_s, gone_s = _stop(here)
+            times.setdefault(f"SIGTERM to exit, {name}", []).append(exit_s)
+            times.setdefault(f"SIGTERM to all children gone, {name}", []).append(gone_s)
+
+
+def _stop(here: Stage) -> tuple[float, float]:
+    """Seconds from SIGTERM to the agent's exit, and until no child is left."""
+    process = here.agent.process
+    children = here.agent.children()
+    began_s = time.monotonic()
+    process.terminate()
+    process.wait()
+    exit_s = time.monotonic() - began_s
+    eventually(lambda: not any(_lives(child) for child in children), what="children are gone")
+    return exit_s, time.monotonic() - began_s
+
+
+def _lives(child: psutil.Process) -> bool:
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE  # those are the init process' to clear away
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _add_and_remove(file: Path, url: str, repetitions: int, times: Times) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -97,12 +99,13 @@ def _machine_ticks() -> int:
 
 
 class Program:
-    """A program in a process group of its own that prints a line for each of its runs; `with` ends it."""
+    """A program that prints a line for each of its runs; `with` ends it and its children."""
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._count, daemon=True)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the program
         self.lines: list[str] = []
 
     def __enter__(self) -> Self:
@@ -110,8 +113,7 @@ class Program:
             self._command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            stderr=self._errors,
         )
         self._reader.start()
         return self
@@ -129,6 +131,10 @@ class Program:
                 continue
         self._process.wait()
         self._reader.join()
+        if kind is not None:
+            self._errors.seek(0)
+            sys.stderr.write(self._errors.read().decode("utf-8", "replace")[-4000:])
+        self._errors.close()
 
     @property
     def pid(self) -> int:

@@ -19,7 +19,7 @@ def main() -> None:
         stream.codec_context.thread_type = ThreadType.SLICE
         stream.codec_context.thread_count = 1
         for frame in container.decode(stream):
-            if due_s is not None and frame.time < due_s:
+            if frame.pts is None or (due_s is not None and frame.time < due_s):
                 continue
             due_s = (frame.time if due_s is None else due_s) + interval_s
             print(frame.to_ndarray(format="bgr24").shape, flush=True)
