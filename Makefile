@@ -24,7 +24,7 @@ demo: .venv/demo.stamp ## run on a test scene, or SOURCE=file|rtsp://…, and sh
 test: .venv/test.stamp ## check, then run every test; ARGS="-k name" for some
 	@tools/need
 	@$(MAKE) check
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest -n 4 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: .venv/test.stamp ## lint, format, types, imports, generated documents

@@ -68,7 +68,7 @@ def show(findings: Iterable[Finding], console: Console) -> None:
     rows = list(findings)
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(max_width=32, overflow="fold")  # a long path must leave room for what is said of it
     table.add_column(overflow="fold")
     for finding in rows:
         mark, style = _MARKS[finding.verdict]
