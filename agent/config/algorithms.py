@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agent.config.ids import ID_PATTERN, Id
+from agent.config.numbers import Number, Whole
 
 PixelFormat = Literal["bgr24", "rgb24", "gray8", "nv12"]
 """FFmpeg's names; gray8 is the decoder's luma plane."""
@@ -26,24 +27,24 @@ class AlgorithmConfig(BaseModel):
     streams: tuple[str, ...] = Field(
         default=("*",), description='ids of the streams to run on; `["*"]`: every stream, also later ones'
     )
-    frame_count: int = Field(default=1, ge=1, le=256, description="frames a run gets, oldest first")
-    frame_step: int = Field(
+    frame_count: Whole = Field(default=1, ge=1, le=256, description="frames a run gets, oldest first")
+    frame_step: Whole = Field(
         default=1, ge=0, le=1000, description="played frames from one to the next of them; 0 means 1"
     )
-    interval: float = Field(
+    interval: Number = Field(
         default=1.0, ge=0, le=86_400, description="seconds from run to run; 0: every played frame"
     )
-    size: tuple[int, int] | None = Field(
+    size: tuple[Whole, Whole] | None = Field(
         default=None, description="width and height in pixels; default: the stream's"
     )
     pixel_format: PixelFormat = Field(default="bgr24", description="how frames are stored")
-    workers: int = Field(
+    workers: Whole = Field(
         default=1, ge=1, le=32, description="processes; streams are spread over them, each stays with its own"
     )
-    timeout_s: float = Field(
+    timeout_s: Number = Field(
         default=30.0, gt=0, le=3600, description="seconds after which a run is killed with its worker"
     )
-    init_timeout_s: float = Field(
+    init_timeout_s: Number = Field(
         default=120.0, gt=0, le=3600, description="the same for loading: import and `init()`"
     )
     params: dict[str, Any] = Field(default={}, description="parameters of the kind: see `vedette kinds`")

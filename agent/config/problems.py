@@ -9,7 +9,41 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from agent.config.ids import ID_PATTERN
+
 _Location = Sequence[int | str]
+
+_NUMBER = "must be a number"
+_WHOLE = "must be a whole number"
+_TRUTH = "must be true or false"
+_TABLE = "must be a table"
+_LIST = "must be a list"
+_WORDS = {  # what pydantic calls a problem, and what people do
+    "missing": "is missing",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "path_type": "must be a path",
+    "finite_number": "must be a finite number",
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "bool_parsing": _TRUTH,
+    "bool_type": _TRUTH,
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "dict_type": _TABLE,
+    "model_type": _TABLE,
+    "model_attributes_type": _TABLE,
+}
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -24,50 +58,22 @@ def _line(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401  pydanti
         name = str(location[-1])
         near = difflib.get_close_matches(name, _keys_at(model, location[:-1]), n=1)
         words = f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
-    elif not location and (named := re.match(r"(\w+): (.*)", words)):  # a rule over several keys
-        return f"{named[1]}: {named[2]}"
-    elif location and (named := re.match(r"(\w+): (.*)", words)) and problem["type"] == "value_error":
-        return f"{_path([*location, named[1]])}: {named[2]}"
+    elif problem["type"] == "value_error" and location and (named := re.match(r"(\w+): (.*)", words)):
+        return f"{_path([*location, named[1]])}: {named[2]}"  # a rule over several keys names one of them
     path = _path(location)
     return f"{path}: {words}" if path else words
 
 
-def _words(problem: Any) -> str:  # noqa: ANN401, PLR0911  pydantic's ErrorDetails; a table reads best so
-    context = problem.get("ctx", {})
-    match problem["type"]:
-        case "missing":
-            return "is missing"
-        case "greater_than_equal":
-            return f"must be at least {context['ge']}"
-        case "greater_than":
-            return f"must be more than {context['gt']}"
-        case "less_than_equal":
-            return f"must be at most {context['le']}"
-        case "literal_error" | "enum":
-            return f"must be {context['expected']}"
-        case "string_pattern_mismatch" if "A-Za-z0-9_.-" in context["pattern"]:
-            return "must be 1 to 64 letters, digits, `_`, `.` or `-`"
-        case "string_pattern_mismatch":
-            return f"must match {context['pattern']}"
-        case "finite_number":
-            return "must be a finite number"
-        case "float_parsing" | "float_type":
-            return "must be a number"
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "must be a whole number"
-        case "bool_parsing" | "bool_type":
-            return "must be true or false"
-        case "string_type":
-            return "must be a text"
-        case "tuple_type" | "list_type":
-            return "must be a list"
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return "must be a table"
-        case "value_error":
-            return str(context["error"])
-        case _:
-            message: str = problem["msg"]
-            return message[:1].lower() + message[1:]
+def _words(problem: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:
+        return "must be 1 to 64 letters, digits, `_`, `.` or `-`"
+    if kind in _WORDS:
+        return _WORDS[kind].format(**context)
+    message: str = problem["msg"]
+    return message[:1].lower() + message[1:]
 
 
 def _path(location: _Location) -> str:

@@ -14,8 +14,13 @@ _USERINFO = re.compile(  # a placeholder is no password, and is shown
     r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>(?>(?:\{secret:[A-Za-z0-9_.-]{1,64}\}|[^\s/?#@:])*)):"
     r"(?!\{secret:[A-Za-z0-9_.-]{1,64}\}@(?![^\s/?#]*@))(?P<password>[^\s/?#]*)@"
 )
-_QUERY = re.compile(r"(?i)(?P<key>[?&;](?:[\w.-]*(?:pass|passwd|password|pwd|secret|token|key|auth)[\w.-]*)=)[^&\s#;'\"]+")
-_HIDDEN: Final = "***"
+_QUERY = re.compile(
+    r"(?i)(?P<key>[?&;](?:[\w.-]*(?:pass|passwd|password|pwd|secret|token|key|auth)[\w.-]*)=)[^&\s#;'\"]+"
+)
+ONLY_SECRETS: Final = re.compile(rf"(?:{_PLACEHOLDER.pattern})+")
+"""A text of placeholders and nothing else tells nothing, and is shown."""
+
+HIDDEN: Final = "***"
 _MIN_CHARS = 4  # a shorter secret would tear holes into every text; `vedette check` warns of it
 
 
@@ -32,7 +37,7 @@ class Secret:
         return self._value
 
     def __str__(self) -> str:
-        return _HIDDEN
+        return HIDDEN
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -46,7 +51,7 @@ class Secret:
 
 def redact_url(text: str) -> str:
     """`text` with the passwords of URLs, and of their query parameters, masked."""
-    return _QUERY.sub(rf"\g<key>{_HIDDEN}", _USERINFO.sub(rf"\g<scheme>\g<user>:{_HIDDEN}@", text))
+    return _QUERY.sub(rf"\g<key>{HIDDEN}", _USERINFO.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", text))
 
 
 class Secrets:
@@ -74,7 +79,7 @@ class Secrets:
     def redact(self, text: str) -> str:
         """`text` without any secret: those filled in so far, and the passwords of URLs."""
         for value in sorted(self._known, key=len, reverse=True):
-            text = text.replace(value, _HIDDEN)
+            text = text.replace(value, HIDDEN)
         return redact_url(text)
 
     def _look_up(self, name: str) -> str:

@@ -2,9 +2,10 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,24 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.environment import (
+    DELIMITER,
+    PREFIX,
+    broken_variables,
+    unknown_variables,
+    variable,
+    with_variable,
+)
+from agent.config.ids import ID_PATTERN
 from agent.config.problems import problems_of
-from agent.config.secret import redact_url
+from agent.config.secret import HIDDEN, ONLY_SECRETS, redact_url
 from agent.config.streams import StreamConfig
 from agent.config.tables import (
     BrokerConfig,
@@ -33,8 +43,6 @@ from agent.config.tables import (
 )
 from agent.errors import ConfigError
 
-ENV_PREFIX = "VEDETTE_"
-_OTHERS = ("VEDETTE_SECRET_", "VEDETTE_TEST_")  # ours, but no settings
 PLACES = (Path("agent.toml"), Path("/etc/vedette/agent.toml"))
 
 _file: ContextVar[Mapping[str, Any]] = ContextVar("_file")  # what the file says, while it is being read
@@ -44,7 +52,7 @@ class Settings(BaseSettings):
     """Everything that agent.toml may say."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True
     )
 
     device: DeviceConfig = Field(default_factory=DeviceConfig)
@@ -68,6 +76,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  not read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """First wins, key by key."""
+        if isinstance(env_settings, EnvSettingsSource):  # a broken variable would hide all other problems
+            broken = {name.upper() for name in broken_variables(_tables(), os.environ)}
+            env_settings.env_vars = {
+                name: value for name, value in env_settings.env_vars.items() if name.upper() not in broken
+            }
         return init_settings, env_settings, InitSettingsSource(settings_cls, dict(_file.get({})))
 
     @model_validator(mode="after")
@@ -85,31 +98,54 @@ class Settings(BaseSettings):
         """Everything as plain values without secrets; `{secret:name}` stays, since it tells nothing."""
         plain = self.model_dump(mode="json")
         password = plain["broker"]["password"]
-        if password is not None and not password.startswith("{secret:"):
-            plain["broker"]["password"] = "***"  # noqa: S105  it is none
+        if password is not None and not ONLY_SECRETS.fullmatch(password):
+            plain["broker"]["password"] = HIDDEN
         return _redacted(plain)  # type: ignore[no-any-return]
 
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force. Raises ConfigError that lists every problem, one a line."""
-    path = config or next((place for place in PLACES if place.exists()), None)
+    path = config or _find()
     content = _read(path) if path is not None else {}
-    problems = list(_unknown_variables(os.environ))
+    problems = [*unknown_variables(_tables(), os.environ), *broken_variables(_tables(), os.environ).values()]
     token = _file.set(content)
     try:
         settings = Settings(**(overrides or {}), config_file=path)
     except ValidationError as err:
         found = [line for problem in problems_of(err, Settings) for line in problem.split("\n")]
-        found += [line for line in _cross_check_raw(content) if line not in found]
-        problems += [_with_id(line, content) for line in found]
-    except SettingsError as err:
-        problems.append(f"environment: {err}; lists and tables are written as JSON")
+        found += [line for line in _cross_check_raw({**content, **(overrides or {})}) if line not in found]
+        overruled = {variable(table, key) for table, keys in (overrides or {}).items() for key in _keys(keys)}
+        in_force = {name: value for name, value in os.environ.items() if name.upper() not in overruled}
+        problems += [with_variable(_with_id(line, content), in_force) for line in found]
     finally:
         _file.reset(token)
     if problems:
         where = f"{path}: " if path is not None else ""
-        raise ConfigError(f"{where}the configuration cannot be used:\n" + "\n".join(f"  {p}" for p in problems))
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise ConfigError(f"{where}the configuration cannot be used:{lines}")
     return settings
+
+
+def _tables() -> dict[str, Any]:
+    """The tables of agent.toml: name to type."""
+    fields = Settings.model_fields.items()
+    return {name: field.annotation for name, field in fields if name != "config_file"}
+
+
+def _keys(table: object) -> list[str]:
+    return list(table) if isinstance(table, Mapping) else []
+
+
+def _find() -> Path | None:
+    for place in PLACES:
+        try:
+            place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as err:
+            raise ConfigError(f"{place} cannot be read: {err.strerror}") from err
+        return place
+    return None
 
 
 def _cross_check(
@@ -133,13 +169,20 @@ def _cross_check_raw(content: Mapping[str, Any]) -> list[str]:
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in ("streams", "algorithms"):
         items = content.get(name, [])
-        tables[name] = [i for i in items if isinstance(i, dict)] if isinstance(items, list) else []
-    asked = [item.get("streams", ["*"]) for item in tables["algorithms"]]
+        if variable(name) in map(str.upper, os.environ) or not isinstance(items, list | tuple):
+            return []  # what is there instead of the file's cannot be read from here
+        tables[name] = [item if isinstance(item, dict) else {} for item in items]
+    ids = {name: [item["id"] for item in items if "id" in item] for name, items in tables.items()}
+    asked = [item.get("streams", []) for item in tables["algorithms"]]
     return _cross_check(
-        [str(item.get("id")) for item in tables["streams"]],
-        [str(item.get("id")) for item in tables["algorithms"]],
-        [[str(name) for name in names] if isinstance(names, list) else [] for names in asked],
+        [key for key in ids["streams"] if isinstance(key, str)],
+        [key for key in ids["algorithms"] if isinstance(key, str)],
+        [[name for name in names if _is_id(name)] if isinstance(names, list) else [] for names in asked],
     )
+
+
+def _is_id(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(ID_PATTERN, name) is not None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -154,21 +197,6 @@ def _read(path: Path) -> dict[str, Any]:
     if "config_file" in content:
         raise ConfigError(f"{path}: config_file: unknown key")
     return content
-
-
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    names = []
-    for table, field in Settings.model_fields.items():
-        names.append(f"{ENV_PREFIX}{table.upper()}")
-        keys = getattr(field.annotation, "model_fields", {})
-        names += [f"{ENV_PREFIX}{table.upper()}__{key.upper()}" for key in keys]
-    for variable in environ:
-        if variable.upper().startswith(ENV_PREFIX) and not variable.startswith(_OTHERS):
-            known = variable.upper() in names or variable.upper().startswith(f"{ENV_PREFIX}DEVICE__LABELS__")
-            if not known:
-                near = difflib.get_close_matches(variable.upper(), names, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                yield f"environment: {variable}: unknown setting{hint}"
 
 
 def _with_id(line: str, content: Mapping[str, Any]) -> str:

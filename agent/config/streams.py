@@ -1,10 +1,11 @@
 """One stream: a named video source."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agent.config.ids import Id
+from agent.config.numbers import NUMBER, Number
 
 _MAX_SOURCE = 2048
 
@@ -24,10 +25,8 @@ class StreamConfig(BaseModel):
         ),
     )
     backend: Literal["pyav", "opencv"] = Field(default="pyav", description="library that reads the source")
-    fps: float | None = Field(
+    fps: Annotated[float, Field(gt=0, le=1000), NUMBER] | None = Field(
         default=None,
-        gt=0,
-        le=1000,
         description="play at most so many frames a second, thinned evenly; default: all that come",
     )
     hwaccel: str = Field(
@@ -38,8 +37,8 @@ class StreamConfig(BaseModel):
     rtsp_transport: Literal["tcp", "udp"] = Field(default="tcp", description="how RTSP carries its media")
     loop: bool = Field(default=False, description="begin files and folders again at their end")
     paused: bool = Field(default=False, description="leave the camera and the decoder alone for now")
-    open_timeout_s: float = Field(default=10.0, ge=0.5, le=120, description="seconds to open the source")
-    read_timeout_s: float = Field(
+    open_timeout_s: Number = Field(default=10.0, ge=0.5, le=120, description="seconds to open the source")
+    read_timeout_s: Number = Field(
         default=5.0, ge=0.5, le=120, description="seconds without data after which the source counts as dead"
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from agent.config.ids import ID_PATTERN, Id
+from agent.config.numbers import Number, Whole
 
 BROKER_SCHEMES = ("mqtt", "mqtts", "ws", "wss")
 EMBEDDED = "embedded"
@@ -16,7 +17,7 @@ _PREFIX = r"^[^+#$\s/][^+#\s]*$"
 
 
 def host_name() -> str:
-    """This machine's name as an id."""
+    """The machine's name as an id."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:64]
     return name if re.fullmatch(ID_PATTERN, name) else "vedette"
 
@@ -52,7 +53,7 @@ class BrokerConfig(_Table):
             "loopback only, for trying out"
         ),
     )
-    username: str | None = Field(default=None, description="user name")
+    username: str | None = Field(default=None, description="user name; default: none")
     password: str | None = Field(default=None, repr=False, description="password, best as `{secret:name}`")
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
         default=None, description="default: `vedette-` and the device's id"
@@ -61,9 +62,11 @@ class BrokerConfig(_Table):
     cert_file: Path | None = Field(default=None, description="client certificate (PEM)")
     key_file: Path | None = Field(default=None, description="its key (PEM)")
     topic_prefix: str = Field(
-        default="vedette/v1", max_length=128, pattern=_PREFIX, description="begin of every topic"
+        default="vedette/v1", max_length=128, pattern=_PREFIX, description="beginning of every topic"
     )
-    keepalive_s: int = Field(default=30, ge=5, le=3600, description="seconds")
+    keepalive_s: Whole = Field(
+        default=30, ge=5, le=3600, description="seconds without a message after which the link is tested"
+    )
     protocol: Literal["auto", "5", "3.1.1"] = Field(
         default="auto", description="version of MQTT; auto: 5, and 3.1.1 if the broker refuses that"
     )
@@ -103,17 +106,24 @@ class DeliveryConfig(_Table):
         default="lazy",
         description="lazy: on disk if not acknowledged within 50 ms; strict: on disk before it is sent",
     )
-    spool_max_bytes: int = Field(
-        default=268_435_456, ge=1_048_576, description="disk for what waits for the broker"
+    spool_max_bytes: Whole = Field(
+        default=268_435_456,
+        ge=1_048_576,
+        description="disk for what waits for the broker; beyond it the oldest are dropped, and counted",
     )
-    spool_max_age_s: int = Field(default=604_800, ge=60, description="what is older is dropped, and counted")
-    drain_rate: int = Field(
-        default=200, ge=1, le=100_000, description="messages a second that are sent late, after an outage"
+    spool_max_age_s: Whole = Field(
+        default=604_800, ge=60, description="seconds; what waits longer is dropped, and counted"
+    )
+    drain_rate: Whole = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="messages a second, at most, of those sent late, after an outage",
     )
 
 
 class PathsConfig(_Table):
-    """Folders."""
+    """Folders and files on this machine."""
 
     state_dir: Path = Field(
         default_factory=default_state_dir,
@@ -140,10 +150,10 @@ class SecurityConfig(_Table):
         description="networks (`10.0.0.0/8`) or host names a command may name; empty: all but loopback, "
         "link-local and metadata addresses",
     )
-    max_payload_bytes: int = Field(
+    max_payload_bytes: Whole = Field(
         default=262_144, ge=1024, le=16_777_216, description="of a command; larger ones get 413"
     )
-    commands_per_s: float = Field(default=20.0, gt=0, le=10_000, description="faster ones get 429")
+    commands_per_s: Number = Field(default=20.0, gt=0, le=10_000, description="faster ones get 429")
 
 
 class HealthConfig(_Table):
@@ -152,7 +162,7 @@ class HealthConfig(_Table):
     listen: str = Field(
         default="127.0.0.1:9464",
         pattern=r"^$|^.+:\d{1,5}$",
-        description="address and port of /metrics, /livez and /readyz; empty: none",
+        description="address and port for /metrics, /livez and /readyz, not served yet; empty: none",
     )
 
 

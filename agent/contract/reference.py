@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from agent.config.ids import ID_PATTERN
+from agent.config.markdown import sentence, table
 from agent.contract.asyncapi import asyncapi
 from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
 from agent.contract.commands import CODES, Reply, Request
@@ -24,7 +25,7 @@ from agent.contract.status import (
     StreamState,
     StreamStatus,
 )
-from agent.contract.tables import fields_table, sentence, table
+from agent.contract.tables import fields_table
 from agent.contract.topics import DEFAULT_PREFIX, TOPICS
 from agent.contract.verbs import VERBS, Verb
 from agent.contract.yaml import to_yaml
