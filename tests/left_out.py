@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 
+
 def leave_out(reason: str) -> NoReturn:
     """Skip the running test because something outside the project is missing."""
     __tracebackhide__ = True

@@ -173,7 +173,7 @@ class CaptureLoop:
             self._next_frame += 1
             self._bad_in_a_row += 1
             if err.cause is not Cause.CORRUPT or self._bad_in_a_row == HOPELESS_FAILURES:
-                self._channel.send(Trouble(err.cause.value, str(err), 0.0))
+                self._reader.give_up(err)
             return
         finally:
             self._decode_ns += time.thread_time_ns() - began_ns

@@ -123,11 +123,16 @@ class Reader:
         self._stop = threading.Event()
         self._moved_s = time.monotonic()
         self._resting = False
+        self._hopeless: SourceError | None = None
         self._thread = threading.Thread(target=self._read_for_ever, name="reader", daemon=True)
 
     def stuck_s(self) -> float:
         """Seconds for which the source has neither answered nor given up; 0 while waiting to open it."""
         return 0.0 if self._resting else time.monotonic() - self._moved_s
+
+    def give_up(self, error: SourceError) -> None:
+        """What is read cannot be decoded: close the source, and open it again after a while."""
+        self._hopeless = error
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -165,8 +170,11 @@ class Reader:
 
     def _read(self, source: Source) -> None:
         self._finite = not source.info.live
+        self._hopeless = None
         pace = None if source.info.live else _Pace(self._stop)
         while not self._stop.is_set():
+            if self._hopeless is not None:
+                raise self._hopeless
             unit = source.read()
             if pace is not None and pace.wait_for(unit):
                 unit.stamp = Stamp.now()

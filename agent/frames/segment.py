@@ -51,6 +51,8 @@ def allocate(size_bytes: int, *, purpose: str, folder: Path = SHARED_MEMORY) -> 
 
     Raises NoRoomError with the numbers.
     """
+    if size_bytes > free_bytes(folder):  # before the kernel takes all there is only to find it too little
+        raise _no_room(size_bytes, purpose, folder)
     try:
         fd = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as err:
@@ -61,11 +63,15 @@ def allocate(size_bytes: int, *, purpose: str, folder: Path = SHARED_MEMORY) -> 
         os.close(fd)
         if err.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EFBIG):
             raise NoRoomError(f"{purpose}: shared memory at {folder}: {err.strerror}") from err
-        raise NoRoomError(
-            f"{purpose} needs {size_bytes / 1e6:.1f} MB of shared memory, {free_bytes(folder) / 1e6:.1f} MB "
-            f"are free in {folder}: ask for a smaller size, fewer frames or enlarge {folder}"
-        ) from err
+        raise _no_room(size_bytes, purpose, folder) from err
     return Segment(fd, size_bytes)
+
+
+def _no_room(size_bytes: int, purpose: str, folder: Path) -> NoRoomError:
+    return NoRoomError(
+        f"{purpose} needs {size_bytes / 1e6:.1f} MB of shared memory, {free_bytes(folder) / 1e6:.1f} MB "
+        f"are free in {folder}: ask for a smaller size, fewer frames or enlarge {folder}"
+    )
 
 
 def map_segment(fd: int, size_bytes: int, *, writable: bool) -> mmap.mmap:

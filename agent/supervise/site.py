@@ -248,8 +248,7 @@ class Site:
             case Trouble():
                 run.on_trouble(message)
                 _log.warning("stream.trouble", stream=stream, cause=message.cause, error=message.text)
-                if not run.live:
-                    self._pairs.silence(stream)
+                self._pairs.silence(stream)
             case Ended():
                 run.on_ended()
                 _log.info("stream.ended", stream=stream)

@@ -89,12 +89,10 @@ class StreamRun:
         self.to(StreamState.RUNNING)
 
     def on_trouble(self, trouble: Trouble) -> None:
-        """The source gives no frames, or bad ones (then it is still open, and there is no retry)."""
+        """The source gives no frames, and is opened again after a while."""
         self.cause, self.error = Cause(trouble.cause), trouble.text
-        if trouble.retry_in_s or trouble.cause != Cause.CORRUPT:
-            self.opened = None
-            self.retry_in_s = round(trouble.retry_in_s, 1)
-            self.to(StreamState.RETRYING)
+        self.opened, self.retry_in_s = None, round(trouble.retry_in_s, 1)
+        self.to(StreamState.RETRYING)
 
     def on_ended(self) -> None:
         """Played to its end."""
