@@ -29,33 +29,32 @@ def variables(tables: Mapping[str, Any]) -> dict[str, bool]:
     return found
 
 
-def unknown_variables(tables: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
-    """A line for each variable that looks like a setting and is none."""
+def unusable_variables(tables: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like settings and are none, or should be JSON and are not: name to problem.
+
+    The problem is one line, and does not show the value.
+    """
     known = variables(tables)
     maps = tuple(_maps(tables))
+    unusable = {}
     for name in sorted(environ):
         asked = name.upper()
-        if not asked.startswith(PREFIX) or asked.startswith((*_OTHERS, *maps)) or asked in known:
+        if not asked.startswith(PREFIX) or asked.startswith((*_OTHERS, *maps)):
             continue
-        near = difflib.get_close_matches(asked, known, n=1)
-        yield f"environment: {name}: unknown setting" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def broken_variables(tables: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables whose value should be JSON and is not, with a line each that does not show the value."""
-    known = variables(tables)
-    broken = {}
-    for name in sorted(environ):
-        if known.get(name.upper()):
+        if asked not in known:
+            near = difflib.get_close_matches(asked, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            unusable[name] = f"environment: {name}: unknown setting{hint}"
+        elif known[asked]:
             try:
                 json.loads(environ[name])
             except json.JSONDecodeError as err:
-                broken[name] = f"environment: {name}: must be JSON; {err.msg} at character {err.pos + 1}"
-    return broken
+                unusable[name] = f"environment: {name}: must be JSON; {err.msg} at character {err.pos + 1}"
+    return unusable
 
 
 def with_variable(line: str, environ: Mapping[str, str]) -> str:
-    """A problem's line, naming the variable that its value came from, if it came from one."""
+    """A problem's line, naming the variable that the value came from, if it came from one."""
     if found := re.match(r"(\w+)\.(\w+)(?=[:.\[])", line):
         names = {name.upper(): name for name in environ}
         if name := names.get(variable(found[1], found[2])):

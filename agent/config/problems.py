@@ -71,9 +71,13 @@ def _words(problem: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:
         return "must be 1 to 64 letters, digits, `_`, `.` or `-`"
     if kind in _WORDS:
-        return _WORDS[kind].format(**context)
+        return _WORDS[kind].format(**{key: _short(value) for key, value in context.items()})
     message: str = problem["msg"]
     return message[:1].lower() + message[1:]
+
+
+def _short(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _path(location: _Location) -> str:

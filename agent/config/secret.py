@@ -9,15 +9,21 @@ from urllib.parse import quote
 
 from agent.errors import SecretError
 
-_PLACEHOLDER = re.compile(r"\{secret:([A-Za-z0-9_.-]{1,64})\}")
+_NAME = r"\{secret:([A-Za-z0-9_.-]{1,64})\}"
+_UNNAMED = _NAME.replace("(", "(?:")
+_PLACEHOLDER = re.compile(_NAME)
+# Every log line goes through these, whatever is in it: each looks at a character a bounded number of times.
 _USERINFO = re.compile(  # a placeholder is no password, and is shown
-    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>(?>(?:\{secret:[A-Za-z0-9_.-]{1,64}\}|[^\s/?#@:])*)):"
-    r"(?!\{secret:[A-Za-z0-9_.-]{1,64}\}@(?![^\s/?#]*@))(?P<password>[^\s/?#]*)@"
+    rf"(?P<user>://(?>(?:{_UNNAMED}|[^\s/?#@:])*)):"
+    rf"(?!{_UNNAMED}@(?![^\s/?#]*@))"
+    # The second: a password with a / that somebody forgot to encode; 8080/ is a port, and [::1] a host.
+    r"(?:[^\s/?#]*@|(?<!/\[:)(?!\d{1,5}(?:[/?#\s]|$))\S{0,256}@)"
 )
 _QUERY = re.compile(
-    r"(?i)(?P<key>[?&;](?:[\w.-]*(?:pass|passwd|password|pwd|secret|token|key|auth)[\w.-]*)=)[^&\s#;'\"]+"
+    r"(?i)(?P<key>[?&;](?=[\w.-]*(?:pass|pwd|secret|token|key|auth))[\w.-]*+=)"
+    rf"(?!(?:{_UNNAMED})+(?:[&\s#;'\"]|$))[^&\s#;'\"]+"
 )
-ONLY_SECRETS: Final = re.compile(rf"(?:{_PLACEHOLDER.pattern})+")
+ONLY_SECRETS: Final = re.compile(rf"(?:{_UNNAMED})+")
 """A text of placeholders and nothing else tells nothing, and is shown."""
 
 HIDDEN: Final = "***"
@@ -51,7 +57,7 @@ class Secret:
 
 def redact_url(text: str) -> str:
     """`text` with the passwords of URLs, and of their query parameters, masked."""
-    return _QUERY.sub(rf"\g<key>{HIDDEN}", _USERINFO.sub(rf"\g<scheme>\g<user>:{HIDDEN}@", text))
+    return _QUERY.sub(rf"\g<key>{HIDDEN}", _USERINFO.sub(rf"\g<user>:{HIDDEN}@", text))
 
 
 class Secrets:

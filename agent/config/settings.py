@@ -20,14 +20,7 @@ from pydantic_settings import (
 )
 
 from agent.config.algorithms import AlgorithmConfig
-from agent.config.environment import (
-    DELIMITER,
-    PREFIX,
-    broken_variables,
-    unknown_variables,
-    variable,
-    with_variable,
-)
+from agent.config.environment import DELIMITER, PREFIX, unusable_variables, variable, with_variable
 from agent.config.ids import ID_PATTERN
 from agent.config.problems import problems_of
 from agent.config.secret import HIDDEN, ONLY_SECRETS, redact_url
@@ -76,10 +69,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  not read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """First wins, key by key."""
-        if isinstance(env_settings, EnvSettingsSource):  # a broken variable would hide all other problems
-            broken = {name.upper() for name in broken_variables(_tables(), os.environ)}
+        if isinstance(env_settings, EnvSettingsSource):  # one that is broken would hide all other problems
+            unusable = {name.upper() for name in unusable_variables(_tables(), os.environ)}
             env_settings.env_vars = {
-                name: value for name, value in env_settings.env_vars.items() if name.upper() not in broken
+                name: value for name, value in env_settings.env_vars.items() if name.upper() not in unusable
             }
         return init_settings, env_settings, InitSettingsSource(settings_cls, dict(_file.get({})))
 
@@ -107,7 +100,7 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
     """The settings in force. Raises ConfigError that lists every problem, one a line."""
     path = config or _find()
     content = _read(path) if path is not None else {}
-    problems = [*unknown_variables(_tables(), os.environ), *broken_variables(_tables(), os.environ).values()]
+    problems = list(unusable_variables(_tables(), os.environ).values())
     token = _file.set(content)
     try:
         settings = Settings(**(overrides or {}), config_file=path)

@@ -1,0 +1,238 @@
+"""Secrets: where they are found, and that they are seen nowhere."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config.secret import Secret, Secrets, redact_url
+from agent.errors import ConfigError, SecretError
+
+
+def folder(path: Path, **secrets: str) -> Path:
+    path.mkdir(exist_ok=True)
+    for name, value in secrets.items():
+        (path / name).write_bytes(value.encode())
+    return path
+
+
+# --- where they are found ---
+
+
+def test_credentials_come_before_the_folder_and_that_before_the_environment(tmp_path: Path) -> None:
+    credentials = folder(tmp_path / "credentials", a="a of systemd")
+    own = folder(tmp_path / "own", a="a of the folder", b="b of the folder")
+    environ = {
+        "CREDENTIALS_DIRECTORY": str(credentials),
+        "VEDETTE_SECRET_A": "a of the environment",
+        "VEDETTE_SECRET_B": "b of the environment",
+        "VEDETTE_SECRET_C": "c of the environment",
+    }
+    secrets = Secrets(own, environ)
+    found = [secrets.expand(f"{{secret:{name}}}").reveal() for name in "abc"]
+    assert found == ["a of systemd", "b of the folder", "c of the environment"]
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("door", "VEDETTE_SECRET_DOOR"),
+        ("Door-2.rtsp", "VEDETTE_SECRET_DOOR_2_RTSP"),
+        ("a_b", "VEDETTE_SECRET_A_B"),
+    ],
+)
+def test_the_variable_of_a_secret(name: str, variable: str) -> None:
+    assert Secrets(None, {variable: "x"}).expand(f"{{secret:{name}}}") == Secret("x")
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("hunter2\n", "hunter2"),
+        ("hunter2\r\n", "hunter2"),
+        ("hunter2\n\n", "hunter2\n"),
+        (" hunter2 ", " hunter2 "),
+        ("", ""),
+        ("pässwörd", "pässwörd"),
+    ],
+)
+def test_one_newline_at_the_end_of_a_file_is_not_part_of_it(content: str, value: str, tmp_path: Path) -> None:
+    assert Secrets(folder(tmp_path, a=content), {}).expand("{secret:a}").reveal() == value
+
+
+def test_a_changed_secret_is_read_anew_and_both_stay_masked(tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="hunter2"), {})
+    assert secrets.expand("{secret:a}").reveal() == "hunter2"
+    folder(tmp_path, a="hunter3")
+    assert secrets.expand("{secret:a}").reveal() == "hunter3"
+    assert secrets.redact("hunter2, then hunter3") == "***, then ***"
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("plain", "plain"),
+        ("", ""),
+        ("{secret:a}", "p@ss/w:rd"),
+        ("<{secret:a}-{secret:b}>", "<p@ss/w:rd-x y>"),
+        ("{secret:a b}", "{secret:a b}"),  # no name of a secret
+        ("{secret:}", "{secret:}"),
+        ("{Secret:a}", "{Secret:a}"),
+    ],
+)
+def test_placeholders_are_filled_in(text: str, expanded: str, tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="p@ss/w:rd", b="x y"), {})
+    assert secrets.expand(text).reveal() == expanded
+
+
+def test_a_secret_with_a_placeholder_in_it_is_not_expanded_again(tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="{secret:b}", b="x"), {})
+    assert secrets.expand("{secret:a}").reveal() == "{secret:b}"
+
+
+def test_in_a_url_a_secret_is_percent_encoded(tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="p@ss/w:rd?#%ü"), {})
+    url = secrets.expand("rtsp://viewer:{secret:a}@10.0.0.5/s", url=True)
+    assert url.reveal() == "rtsp://viewer:p%40ss%2Fw%3Ard%3F%23%25%C3%BC@10.0.0.5/s"
+
+
+def test_a_missing_secret_is_named_with_every_place(tmp_path: Path) -> None:
+    own = folder(tmp_path / "own")
+    secrets = Secrets(own, {"CREDENTIALS_DIRECTORY": "/run/credentials/x", "VEDETTE_SECRET_OTHER": "x"})
+    with pytest.raises(SecretError) as caught:
+        secrets.expand("rtsp://viewer:{secret:door-2}@h/s")
+    assert str(caught.value) == (
+        "secret 'door-2' is not there; looked for "
+        f"/run/credentials/x/door-2, {own}/door-2, $VEDETTE_SECRET_DOOR_2"
+    )
+    assert isinstance(caught.value, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [("a", b"\xff", "it is not UTF-8 text"), ("..", None, "Is a directory")],
+)
+def test_a_secret_that_cannot_be_read(name: str, content: bytes | None, why: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SecretError) as caught:
+        Secrets(tmp_path, {}).expand(f"{{secret:{name}}}")
+    assert str(caught.value) == f"secret {name!r}: {tmp_path / name} cannot be read: {why}"
+
+
+# --- that they are seen nowhere ---
+
+
+def test_a_secret_hides_itself() -> None:
+    secret = Secret("hunter2")
+    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r}", repr([secret]), repr({"a": secret})]
+    assert "hunter2" not in "".join(shown)
+    assert (str(secret), repr(secret)) == ("***", "Secret(***)")
+    assert secret.reveal() == "hunter2"
+
+
+def test_secrets_are_equal_by_value() -> None:
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+
+def test_what_was_filled_in_is_masked_in_each_of_its_forms(tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="p@ss/w rd"), {})
+    assert secrets.redact("p@ss/w rd") == "p@ss/w rd"  # nobody has asked for it yet
+    secrets.expand("{secret:a}")
+    text = "plain p@ss/w rd, in a URL p%40ss%2Fw%20rd, in a path p%40ss/w%20rd, {secret:a}"
+    assert secrets.redact(text) == "plain ***, in a URL ***, in a path ***, {secret:a}"
+
+
+def test_of_two_secrets_the_longer_is_masked_first(tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="hunter", b="hunter2"), {})
+    secrets.expand("{secret:a}{secret:b}")
+    assert secrets.redact("hunter2 hunter") == "*** ***"
+
+
+@pytest.mark.parametrize("value", ["", "a", "abc"])
+def test_a_short_secret_tears_no_holes_into_texts(value: str, tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a=value), {})
+    url = secrets.expand("rtsp://viewer:{secret:a}@h/abc", url=True).reveal()
+    assert secrets.redact("a cab, an abc") == "a cab, an abc"
+    assert secrets.redact(url) == "rtsp://viewer:***@h/abc"
+
+
+REDACTED = [
+    ("no URL", "no URL"),
+    ("1rtsp://viewer:hunter2@h/s", "1rtsp://viewer:***@h/s"),
+    ("rtsp://h/s", "rtsp://h/s"),
+    ("rtsp://viewer@h/s", "rtsp://viewer@h/s"),
+    ("rtsp://viewer:hunter2@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://:hunter2@h/s", "rtsp://:***@h/s"),
+    ("rtsp://viewer:@h/s", "rtsp://viewer:***@h/s"),
+    # characters that should have been encoded
+    ("rtsp://viewer:hunt@er:2@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:@hunter2@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:hunter2:@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:{hunter2}@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:hunter2'\"<>@h/s", "rtsp://viewer:***@h/s"),
+    ("mqtts+x-1.0://a:hunter2@h:8883", "mqtts+x-1.0://a:***@h:8883"),
+    ("RTSP://viewer:hunter2@[::1]:554/s", "RTSP://viewer:***@[::1]:554/s"),
+    ("rtsp://viewer:hun/ter?2#@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:12/hunter2@h/s?x=1", "rtsp://viewer:12/hunter2@h/s?x=1"),  # a port, for all one can tell
+    ("http://[::1]:8080/at@path", "http://[::1]:8080/at@path"),
+    # in a text, and several
+    (
+        "'rtsp://a:hunter2@h/1' failed; trying rtsp://b:hunter2@h/2, then http://h/3",
+        "'rtsp://a:***@h/1' failed; trying rtsp://b:***@h/2, then http://h/3",
+    ),
+    ("http://h:8080/at@path", "http://h:8080/at@path"),
+    ("http://h:8080 told me@home", "http://h:8080 told me@home"),
+    # names of secrets are told
+    ("rtsp://viewer:{secret:door}@h/s", "rtsp://viewer:{secret:door}@h/s"),
+    ("rtsp://{secret:user}:{secret:door}@h/s", "rtsp://{secret:user}:{secret:door}@h/s"),
+    ("rtsp://{secret:user}:hunter2@h/s", "rtsp://{secret:user}:***@h/s"),
+    ("rtsp://{secret:both}@h/s", "rtsp://{secret:both}@h/s"),
+    ("rtsp://viewer:{secret:door}hunter2@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:hunter2{secret:door}@h/s", "rtsp://viewer:***@h/s"),
+    ("rtsp://viewer:{secret:door}@h/at@path", "rtsp://viewer:{secret:door}@h/at@path"),
+    ("rtsp://viewer:{secret:door}@hunter2@h/s", "rtsp://viewer:***@h/s"),
+    # parameters
+    ("http://h/s?password=hunter2", "http://h/s?password=***"),
+    ("http://h/s?x=1&pwd=hunter2&y=2", "http://h/s?x=1&pwd=***&y=2"),
+    ("http://h/s?PassWord=hunter2#top", "http://h/s?PassWord=***#top"),
+    ("http://h/s;auth=hunter2", "http://h/s;auth=***"),
+    ("http://h/s?access_token=hunter2 failed", "http://h/s?access_token=*** failed"),
+    ("http://h/s?api-key=hunter2&api.key=hunter2", "http://h/s?api-key=***&api.key=***"),
+    ("http://h/s?user=me&loginpass=hunter2", "http://h/s?user=me&loginpass=***"),
+    ("'http://h/s?secret=hunter2'", "'http://h/s?secret=***'"),
+    ("http://h/s?size=640x360&fps=25", "http://h/s?size=640x360&fps=25"),
+    ("http://a:hunter2@h/s?token=hunter2", "http://a:***@h/s?token=***"),
+    ("http://h/s?token={secret:door}&x=1", "http://h/s?token={secret:door}&x=1"),
+    ("http://h/s?token={secret:door}hunter2&x=1", "http://h/s?token=***&x=1"),
+    ("http://h/s?token=hunter2{secret:door}", "http://h/s?token=***"),
+]
+
+
+@pytest.mark.parametrize(("text", "redacted"), REDACTED, ids=[text for text, _ in REDACTED])
+def test_passwords_of_urls_are_masked(text: str, redacted: str) -> None:
+    assert redact_url(text) == redacted
+    assert redact_url(redacted) == redacted  # twice does no harm
+    assert Secrets(None, {}).redact(text) == redacted
+
+
+@pytest.mark.timeout(5)  # each took many seconds, or would, if a pattern were quadratic
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 200_000,
+        "a://" * 50_000,
+        "a://b:" * 40_000,
+        "a://" + "b:" * 100_000,
+        "a://" + "{secret:" * 20_000,
+        "a://x:" + "{secret:a}" * 20_000,
+        "?" + "pass" * 50_000,
+        "?pass" * 40_000,
+        "?pass=" + "{secret:a}" * 20_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_masking_takes_no_time_on_long_texts(text: str) -> None:
+    assert redact_url(text)[:4] == text[:4]
