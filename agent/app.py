@@ -189,7 +189,12 @@ def _delivery(
     """The way to the broker, with what it says first and last."""
     loop = asyncio.get_running_loop()
     delivery = Delivery(
-        _endpoint(settings, secrets, url),
+        Endpoint.of(
+            settings.broker,
+            secrets,
+            url=url,
+            client_id=settings.broker.client_id or f"vedette-{settings.device.id}",
+        ),
         subscriptions=(topics.commands,),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
         on_link=lambda link: _call(loop, _log_link, link),
@@ -211,19 +216,3 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args:
     """Call in the event loop, from the delivery thread; which may outlive the loop by its last words."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *args)
-
-
-def _endpoint(settings: Settings, secrets: Secrets, url: str) -> Endpoint:
-    broker = settings.broker
-    password = secrets.expand(broker.password).reveal() if broker.password is not None else None
-    return Endpoint.from_url(
-        secrets.expand(url, url=True).reveal(),
-        client_id=broker.client_id or f"vedette-{settings.device.id}",
-        username=broker.username,
-        password=password,
-        ca_file=broker.ca_file,
-        cert_file=broker.cert_file,
-        key_file=broker.key_file,
-        keepalive_s=broker.keepalive_s,
-        protocol=broker.protocol,
-    )

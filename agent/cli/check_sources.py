@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.capture.args import CaptureArgs
 from agent.cli.findings import Finding, doubtful, right, wrong
 from agent.config.secret import Secret, Secrets
 from agent.config.settings import Settings
@@ -13,6 +12,7 @@ from agent.errors import Cause, SecretError
 from agent.ipc.message import Message
 from agent.ipc.messages import Ended, Opened, SnapshotTaken, Stop, TakeSnapshot, Trouble
 from agent.supervise.child import Child
+from agent.supervise.specs import CAPTURE_MAIN, capture_args
 
 AT_ONCE = 8  # sources that are opened at the same time
 _ASK_EVERY_S = 0.1
@@ -90,20 +90,9 @@ async def _look(stream: StreamConfig, url: Secret) -> Look:
         over.set()
         heard.put_nowait(reason)
 
-    args = CaptureArgs(
-        stream=stream.id,
-        url=url,
-        backend=stream.backend,
-        rtsp_transport=stream.rtsp_transport,
-        hwaccel=stream.hwaccel,
-        loop=stream.loop,
-        fps=None,
-        open_timeout_s=stream.open_timeout_s,
-        read_timeout_s=stream.read_timeout_s,
-    )
     child = Child(
-        "agent.capture.main:main",
-        (args, ("error", "auto"), (0, 0)),
+        CAPTURE_MAIN,
+        (capture_args(stream, url), ("error", "auto"), (0, 0)),
         on_message=heard.put_nowait,
         on_exit=ended,
     )

@@ -48,17 +48,4 @@ def visit(settings: Settings, known: Secrets, client_id: str | None = None) -> C
         raise ConfigError(
             'broker.url is "embedded", whose address only its agent knows; name a broker with --broker URL'
         )
-    password = known.expand(broker.password).reveal() if broker.password is not None else None
-    return Client(
-        Endpoint.from_url(
-            known.expand(broker.url, url=True).reveal(),
-            client_id=client_id or visitor_id(),
-            username=broker.username,
-            password=password,
-            ca_file=broker.ca_file,
-            cert_file=broker.cert_file,
-            key_file=broker.key_file,
-            keepalive_s=broker.keepalive_s,
-            protocol=broker.protocol,
-        )
-    )
+    return Client(Endpoint.of(broker, known, url=broker.url, client_id=client_id or visitor_id()))

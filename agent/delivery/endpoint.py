@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from agent.config.secret import Secrets
+from agent.config.tables import BrokerConfig
 from agent.errors import ConfigError
 
 Protocol = Literal["5", "3.1.1"]
@@ -74,6 +76,22 @@ class Endpoint:
             password=password if parts.password is None else unquote(parts.password),
             keepalive_s=keepalive_s,
             protocol=protocol,
+        )
+
+    @classmethod
+    def of(cls, broker: BrokerConfig, secrets: Secrets, *, url: str, client_id: str) -> "Endpoint":
+        """The endpoint that [broker] describes, at `url`; raises ConfigError, also for a missing secret."""
+        password = secrets.expand(broker.password).reveal() if broker.password is not None else None
+        return cls.from_url(
+            secrets.expand(url, url=True).reveal(),
+            client_id=client_id,
+            username=broker.username,
+            password=password,
+            ca_file=broker.ca_file,
+            cert_file=broker.cert_file,
+            key_file=broker.key_file,
+            keepalive_s=broker.keepalive_s,
+            protocol=broker.protocol,
         )
 
     @property

