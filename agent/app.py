@@ -74,7 +74,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
         here.want(control.desired)
         works = [
             asyncio.create_task(stop.wait()),
-            asyncio.create_task(_obey(inbound, control)),
+            asyncio.create_task(_hear(inbound, topics, control, here)),
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
             asyncio.create_task(_tick(here, delivery, notifier)),
         ]
@@ -111,8 +111,8 @@ async def _tick(here: Here, delivery: Delivery, notifier: Notifier) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def _obey(inbound: asyncio.Queue[Inbound], control: Control) -> None:
-    """Each command is a task of its own: a snapshot that takes long holds up no ping."""
+async def _hear(inbound: asyncio.Queue[Inbound], topics: Topics, control: Control, here: Here) -> None:
+    """What comes from the broker. Each command is a task: a snapshot that takes long holds up no ping."""
     at_work: set[asyncio.Task[None]] = set()
 
     def done(task: asyncio.Task[None]) -> None:
@@ -122,6 +122,11 @@ async def _obey(inbound: asyncio.Queue[Inbound], control: Control) -> None:
 
     while True:
         message = await inbound.get()
+        stream = topics.stream_of_status(message.topic)
+        if stream is not None:
+            if message.payload:
+                here.heard_of(stream)
+            continue
         command = CommandMessage(
             topic=message.topic,
             payload=message.payload,
@@ -195,7 +200,7 @@ def _delivery(
             url=url,
             client_id=settings.broker.client_id or f"vedette-{settings.device.id}",
         ),
-        subscriptions=(topics.commands,),
+        subscriptions=(topics.commands, topics.stream_statuses),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
         on_link=lambda link: _call(loop, _log_link, link),
         will=device_status(topics, DeviceState.LOST, epoch),

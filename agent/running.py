@@ -108,6 +108,10 @@ class Here:
         self._told_soon = False
         self._herald.tell(time.monotonic(), self.reported())
 
+    def heard_of(self, stream: str) -> None:
+        """The broker keeps a status of this stream."""
+        self._herald.heard(stream)
+
     def tell_info(self) -> None:
         """Publish what this device is and can do."""
         device, security = self._settings.device, self._settings.security

@@ -221,6 +221,16 @@ class Topics:
         """Retained, cleared on removal."""
         return STREAM_STATUS.build(self.prefix, device=self.device, stream=stream)
 
+    @property
+    def stream_statuses(self) -> str:
+        """The filter of all those: a starting agent looks at what an earlier one left there."""
+        return STREAM_STATUS.filter(self.prefix, device=self.device)
+
+    def stream_of_status(self, topic: str) -> str | None:
+        """The stream of a status topic of this device; None for every other topic."""
+        ids = STREAM_STATUS.match(self.prefix, topic)
+        return ids["stream"] if ids is not None and ids["device"] == self.device else None
+
     def result(self, stream: str, algorithm: str) -> str:
         """For results as msgpack."""
         return RESULT.build(self.prefix, device=self.device, stream=stream, algorithm=algorithm)

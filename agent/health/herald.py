@@ -58,15 +58,21 @@ class Herald:
             self._reported = essence
             self._publish(self._topics.reported, report.json_bytes())
 
+    def heard(self, stream: str) -> None:
+        """The broker has a status of this stream, perhaps from before a restart: it is mended or cleared."""
+        self._said.setdefault(stream, {})
+
     def _differs(self, name: str, status: StreamStatus, *, with_counters: bool) -> bool:
-        essence = status.model_dump() if with_counters else _essence(status)
+        whole = status.model_dump() | _essence(status)
+        compared = whole if with_counters else _essence(status)
         before = self._said.get(name)
-        if before is not None and all(before.get(key) == value for key, value in essence.items()):
+        if before is not None and all(before.get(key) == value for key, value in compared.items()):
             return False
-        self._said[name] = status.model_dump()
+        self._said[name] = whole
         return True
 
 
 def _essence(status: StreamStatus | AlgorithmStatus) -> dict[str, Any]:
-    """All but the counters."""
-    return status.model_dump(exclude=_COUNTERS)
+    """All but the counters; that there is a first measurement counts as a change."""
+    measured = status.fps is not None if isinstance(status, StreamStatus) else status.results > 0
+    return status.model_dump(exclude=_COUNTERS) | {"measured": measured}

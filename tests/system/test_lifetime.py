@@ -91,6 +91,19 @@ def test_broker_absent_at_start_and_restarted_later_loses_no_result(
             assert replayed, "late results say that they are late"
 
 
+def test_status_of_a_stream_that_went_while_the_agent_was_away_is_cleared(
+    agent: AgentProcess, broker: Mosquitto
+) -> None:
+    agent.configure([SCENE, SCENE | {"id": "old"}], [FACTS])
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        eventually(lambda: (watcher.latest("d/+/s/old/status") or {}).get("state") == "running", 20.0)
+        agent.kill()
+        agent.configure([SCENE], [FACTS])
+        agent.start()
+        eventually(lambda: watcher.latest("d/+/s/old/status") is None, 20.0, "the retained status is cleared")
+        eventually(lambda: (watcher.latest("d/+/s/scene/status") or {}).get("state") == "running", 20.0)
+
+
 def test_sighup_changes_only_what_differs(agent: AgentProcess, broker: Mosquitto) -> None:
     with Watcher(broker.url, agent.device) as watcher, agent:
         watcher.wait_for_results(3, 20.0)
