@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import cpu, every_frame, footprint
-from benchmarks.machine import describe
+from benchmarks.machine import machine, when
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ they could be."""
 
 
 def main() -> int:
-    """Measure what is asked for; RESULTS.md is written when that is everything, in full length."""
+    """Measure what is asked for, and write it to RESULTS.md unless it was only a quick look."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     benchmarks: dict[str, Callable[[bool], str]] = {
         "cpu": lambda quick: cpu.measure(window_s=10 if quick else 30, repetitions=1 if quick else 3),
@@ -38,14 +38,28 @@ def main() -> int:
     unknown = set(options.names) - set(benchmarks)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    about = describe()
-    names = options.names or list(benchmarks)
-    sections = [benchmarks[name](options.quick) for name in names]
-    report = "\n\n".join([HEAD, about, *sections]) + "\n"
+    head = f"{HEAD}\n\n{machine()}"
+    sections = {}
+    for name in options.names or benchmarks:
+        begun = when()
+        section = f"{benchmarks[name](options.quick)}\n\n{begun}"
+        sections[section.partition("\n")[0]] = section
+    report = _report(head, sections)
     print(report)
-    if set(names) == set(benchmarks) and not options.quick:
-        RESULTS.write_text(report, encoding="utf-8")
+    if not options.quick:
+        RESULTS.write_text(_report(head, _earlier() | sections), encoding="utf-8")
     return 0
+
+
+def _report(head: str, sections: dict[str, str]) -> str:
+    return "\n\n".join([head, *sections.values()]) + "\n"
+
+
+def _earlier() -> dict[str, str]:
+    """The sections of RESULTS.md by their titles: what is not measured now stays."""
+    text = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+    parts = [f"## {part.rstrip()}" for part in text.split("\n## ")[1:]]
+    return {part.partition("\n")[0]: part for part in parts}
 
 
 if __name__ == "__main__":

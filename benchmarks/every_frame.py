@@ -28,7 +28,7 @@ def measure(*, window_s: float, repetitions: int) -> str:
         "frames",
         "results",
         "skipped",
-        "decoded late or lost",
+        "left out, by reason",
         "latency p50, ms",
         "p99",
         "max",

@@ -153,14 +153,16 @@ def _report(processes: dict[str, Memory], times: Times, repetitions: int) -> str
         [role, f"{one.private / MB:.1f}", f"{one.share / MB:.1f}"]
         for role, one in {**processes, "all": sums}.items()
     ]
-    return f"""## Memory
+    return f"""## Memory, start and stop
+
+### Memory
 
 One RTSP camera 1080p25, `probe` at 1 Hz, {SETTLE_S:g} s after the first result. *Private* is what a process
 alone has (USS); with its part of what it shares it is the PSS.
 
 {table(["process", "private, MB", "with its part of shared pages, MB"], rows)}
 
-## Times
+### Times
 
 Median of {repetitions} (lowest to highest), until a subscriber hears of it. 1080p25, a key frame every 0.5 s;
 the camera begins with what comes next, not with a key frame; `probe` with `interval = 0`.

@@ -1,4 +1,4 @@
-"""What was measured, on what."""
+"""What was measured, on what, and when."""
 
 import os
 import platform
@@ -15,24 +15,28 @@ from tests.broker import mosquitto_path
 PACKAGES = ("av", "numpy", "opencv-python-headless", "paho-mqtt", "msgpack", "stream-infer")
 
 
-def describe() -> str:
-    """Machine, versions and date, as a list in Markdown."""
+def machine() -> str:
+    """The machine and versions, as a list in Markdown."""
     libraries = ", ".join(
         f"{name} {'.'.join(map(str, of))}"
         for name, of in av.library_versions.items()
         if name in {"libavcodec", "libavformat", "libswscale"}
     )
     lines = [
-        f"Date: {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC",
-        f"Commit: {_commit()}",
         f"Processor: {_processor()}, {os.cpu_count()} logical cores",
         f"System: {_system()}, Linux {platform.release()}, Python {platform.python_version()}",
         "Packages: " + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         f"FFmpeg in PyAV: {libraries}",
         f"Broker: mosquitto {_mosquitto()}, a process of its own on the same machine",
-        f"Load when it began (1, 5, 15 min): {', '.join(f'{load:.1f}' for load in os.getloadavg())}",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def when() -> str:
+    """Date, commit and load, as a line in Markdown."""
+    date = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    return f"Begun {date} UTC at commit {_commit()}, with a load of {loads} (1, 5, 15 min) before."
 
 
 def _output(*command: str) -> str:

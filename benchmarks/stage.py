@@ -13,6 +13,9 @@ from tests.broker import Mosquitto
 from tests.system.agent_process import AgentProcess
 from tests.watcher import Watcher
 
+# The broker of the tests saves its sessions after each change, and stands still until they are on the disk.
+_SAVE_SELDOM = "autosave_on_changes false\nautosave_interval 1800"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -31,7 +34,7 @@ def stage() -> Iterator[Stage]:
     """A fresh state folder, a mosquitto of its own."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vedette-bench-")))
-        broker = stack.enter_context(Mosquitto(folder / "broker"))
+        broker = stack.enter_context(Mosquitto(folder / "broker", settings=_SAVE_SELDOM))
         agent = AgentProcess(folder, broker.url)
         stack.callback(lambda: agent.kill() if agent.started else None)
         watcher = stack.enter_context(Watcher(broker.url, agent.device))
