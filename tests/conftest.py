@@ -76,6 +76,9 @@ def data_dir() -> Path:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say aloud what was left out."""
     # From the reports, since each of several worker processes has seen its own skips only.
-    skipped = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []))
+    skipped = (
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+    )
     for reason, count in sorted(Counter(skipped).items()):
         terminalreporter.write_line(f"LEFT OUT: {count} tests: {reason}", yellow=True)

@@ -336,7 +336,10 @@ def test_live_mjpeg_over_http(clips: Path) -> None:
         server.resume()
         eventually(lambda: not server.clients)
         capture = cv2.VideoCapture(server.mjpeg_url, cv2.CAP_FFMPEG)
-        read_number(capture.read()[1])
+        assert capture.isOpened()
+        good, image = eventually(lambda: next((pair for pair in [capture.read()] if pair[0]), None))
+        assert good
+        read_number(image)
         server.hang_up()
         assert sum(capture.read()[0] for _ in range(50)) < 50
         capture.release()
