@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,7 @@ from agent.delivery.delivery import Delivery, SpoolSettings
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound, Link, LinkState
 from agent.errors import ConfigError, StateError
+from agent.health.listener import HealthListener
 from agent.running import Here, device_status
 from agent.supervise.child import prepare_children
 from agent.systemd import Notifier
@@ -28,6 +31,7 @@ _log = log.get_logger("agent")
 
 TICK_S = 1.0
 MAX_WAITING_COMMANDS = 1000
+LIVE_LIMIT_S = 10.0
 DELIVERY_LIMIT_S = 20.0  # a delivery thread that has not turned for so long hangs
 
 Reload = Callable[[], Settings]
@@ -42,21 +46,55 @@ def run(settings: Settings, reload: Reload) -> None:
         asyncio.run(_run(settings, reload, secrets, store))
 
 
+@dataclass(slots=True)
+class _Pulse:
+    """What /livez and /readyz tell."""
+
+    ticked_s: float = field(default_factory=time.monotonic)
+    connected: bool = False
+    broker: str = "not connected yet"
+
+    def live(self) -> bool:
+        """Whether the tick that looks at everything goes on."""
+        return time.monotonic() - self.ticked_s < LIVE_LIMIT_S
+
+    def ready(self) -> str | None:
+        """Why results do not get out, or None."""
+        return None if self.connected else f"broker: {self.broker}"
+
+    def on_link(self, link: Link) -> None:
+        """The connection to the broker has changed."""
+        self.connected = link.state is LinkState.CONNECTED
+        self.broker = link.reason or link.state.value
+        if link.state is LinkState.CONNECTING:
+            return
+        say = _log.info if link.state in (LinkState.CONNECTED, LinkState.STOPPED) else _log.warning
+        say(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
+
+
 async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Store) -> None:
     loop = asyncio.get_running_loop()
     stop, reloading = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
-    notifier = Notifier()
+    notifier, pulse = Notifier(), _Pulse()
     prepare_children()
     topics = Topics(settings.broker.topic_prefix, settings.device.id)
     inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=MAX_WAITING_COMMANDS)
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_broker(settings))
-        delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound))
+        delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound, pulse))
         here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters)
         await stack.enter_async_context(here.site)
+        health = HealthListener(
+            settings.health.listen,
+            device=settings.device.id,
+            report=here.reported,
+            live=pulse.live,
+            ready=pulse.ready,
+        )
+        await stack.enter_async_context(health)
         await here.catalog.refresh()
         here.tell_info()
         control = Control(
@@ -76,7 +114,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             asyncio.create_task(stop.wait()),
             asyncio.create_task(_hear(inbound, topics, control, here)),
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
-            asyncio.create_task(_tick(here, delivery, notifier)),
+            asyncio.create_task(_tick(here, delivery, notifier, pulse)),
         ]
         notifier.ready()
         _log.info("agent.ready", device=settings.device.id, epoch=store.epoch)
@@ -96,13 +134,14 @@ async def _end(works: list[asyncio.Task[Any]]) -> None:
             raise outcome
 
 
-async def _tick(here: Here, delivery: Delivery, notifier: Notifier) -> None:
+async def _tick(here: Here, delivery: Delivery, notifier: Notifier, pulse: _Pulse) -> None:
     """Once a second: look at everything, say so, and only then feed the watchdog."""
     loop = asyncio.get_running_loop()
     while True:
         here.site.tick()
         here.tell()
         if loop.time() - delivery.progress() < DELIVERY_LIMIT_S:
+            pulse.ticked_s = time.monotonic()
             notifier.watchdog()
         else:
             _log.error("delivery.hangs")
@@ -165,12 +204,6 @@ async def _reload(
         notifier.ready()
 
 
-def _log_link(link: Link) -> None:
-    level = _log.info if link.state in (LinkState.CONNECTED, LinkState.STOPPED) else _log.warning
-    if link.state is not LinkState.CONNECTING:
-        level(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
-
-
 @contextmanager
 def _broker(settings: Settings) -> Iterator[str]:
     """The URL of the broker; with `embedded`, one that runs as long as the agent."""
@@ -190,6 +223,7 @@ def _delivery(
     topics: Topics,
     epoch: int,
     inbound: asyncio.Queue[Inbound],
+    pulse: _Pulse,
 ) -> Delivery:
     """The way to the broker, with what it says first and last."""
     loop = asyncio.get_running_loop()
@@ -202,7 +236,7 @@ def _delivery(
         ),
         subscriptions=(topics.commands, topics.stream_statuses),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
-        on_link=lambda link: _call(loop, _log_link, link),
+        on_link=lambda link: _call(loop, pulse.on_link, link),
         will=device_status(topics, DeviceState.LOST, epoch),
         farewell=partial(device_status, topics, DeviceState.OFFLINE, epoch),
         drain_rate=settings.delivery.drain_rate,

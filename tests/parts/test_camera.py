@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -337,9 +338,12 @@ def test_live_mjpeg_over_http(clips: Path) -> None:
         eventually(lambda: not server.clients)
         capture = cv2.VideoCapture(server.mjpeg_url, cv2.CAP_FFMPEG)
         assert capture.isOpened()
-        good, image = eventually(lambda: next((pair for pair in [capture.read()] if pair[0]), None))
-        assert good
-        read_number(image)
+
+        def picture() -> list[Any]:
+            good, image = capture.read()
+            return [image] if good else []
+
+        read_number(eventually(picture)[0])
         server.hang_up()
         assert sum(capture.read()[0] for _ in range(50)) < 50
         capture.release()
