@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4  # what every Prometheus since 2014 reads
 
+MESSAGE_KINDS: Final = ("state", "reply", "event", "result", "snapshot")  # delivery's, which is above
+
 Values = Iterable[tuple[tuple[str, ...], float | None]]
 """Values of a metric by those of its further labels; None: not known, and left out."""
 
@@ -79,12 +81,8 @@ def _counted(report: Reported, key: str) -> float | None:
 
 
 def _dropped(report: Reported) -> dict[str, float]:
-    prefix = "dropped_"
-    return {
-        key.removeprefix(prefix): value
-        for key, value in report.delivery.items()
-        if key.startswith(prefix) and isinstance(value, int | float)
-    }
+    # Zeros too: `increase` does not see the first drop of a series that begins with it.
+    return {kind: _counted(report, f"dropped_{kind}") or 0 for kind in MESSAGE_KINDS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
