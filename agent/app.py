@@ -51,6 +51,7 @@ class _Pulse:
     """What /livez and /readyz tell."""
 
     ticked_s: float = field(default_factory=time.monotonic)
+    started: bool = False
     connected: bool = False
     broker: str = "not connected yet"
 
@@ -60,6 +61,8 @@ class _Pulse:
 
     def ready(self) -> str | None:
         """Why results do not get out, or None."""
+        if not self.started:
+            return "starting"
         return None if self.connected else f"broker: {self.broker}"
 
     def on_link(self, link: Link) -> None:
@@ -116,6 +119,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
             asyncio.create_task(_tick(here, delivery, notifier, pulse)),
         ]
+        pulse.started = True
         notifier.ready()
         _log.info("agent.ready", device=settings.device.id, epoch=store.epoch)
         await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
