@@ -7,6 +7,8 @@ it says only "no" when something fails: causes are told as far as they can be.
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -109,14 +111,15 @@ class OpencvSource(WholePictures):
         else:
             # The only way to give FFmpeg options; it is read when a capture opens.
             pairs = options(self._place, self._request).items()
-            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in pairs)
+            given = "|".join(f"{key};{value}" for key, value in pairs)
             limits = [
                 cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
                 int(self._request.open_timeout_s * 1000),
                 cv2.CAP_PROP_READ_TIMEOUT_MSEC,
                 int(self._request.read_timeout_s * 1000),
             ]
-            capture = cv2.VideoCapture(self._place.target, cv2.CAP_FFMPEG, limits)
+            with _environment("OPENCV_FFMPEG_CAPTURE_OPTIONS", given):
+                capture = cv2.VideoCapture(self._place.target, cv2.CAP_FFMPEG, limits)
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # as with PyAV
         if not capture.isOpened():
             capture.release()
@@ -191,3 +194,17 @@ def _codec(fourcc: int) -> str:
     """FFmpeg's name of a codec, or its four letters."""
     letters = (fourcc & 0xFFFFFFFF).to_bytes(4, "little").decode("ascii", "replace").strip("\0 ").lower()
     return _CODEC_NAMES.get(letters, letters)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A variable for as long as the block lasts: whatever is opened next has options of its own."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
