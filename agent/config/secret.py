@@ -1,10 +1,12 @@
 """Secrets: where they come from, and how they stay out of sight."""
 
+import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from agent.errors import SecretError
@@ -25,6 +27,9 @@ _QUERY = re.compile(
 )
 ONLY_SECRETS: Final = re.compile(rf"(?:{_UNNAMED})+")
 """A text of placeholders and nothing else tells nothing, and is shown."""
+
+_SECRET_KEY = re.compile(r"(?i)(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[._-]?key|(?:^|[._-])auth)$")
+"""Keys of parameters and labels whose texts are not shown."""
 
 HIDDEN: Final = "***"
 _MIN_CHARS = 4  # a shorter secret would tear holes into every text; `vedette check` warns of it
@@ -60,6 +65,26 @@ def redact_url(text: str) -> str:
     return _QUERY.sub(rf"\g<key>{HIDDEN}", _USERINFO.sub(rf"\g<user>:{HIDDEN}@", text))
 
 
+def redacted(tree: Any) -> Any:  # noqa: ANN401  any tree
+    """A tree of plain values and models with passwords masked: in URLs, and under keys such as `password`."""
+    match tree:
+        case str():
+            return redact_url(tree)
+        case dict():
+            return {key: _masked(key, item) for key, item in tree.items()}
+        case list():
+            return [redacted(item) for item in tree]
+        case tuple():
+            return tuple(redacted(item) for item in tree)
+    return tree
+
+
+def _masked(key: object, item: object) -> object:
+    if isinstance(key, str) and isinstance(item, str) and _SECRET_KEY.search(key):
+        return item if ONLY_SECRETS.fullmatch(item) else HIDDEN
+    return redacted(item)
+
+
 class Secrets:
     """Fills in `{secret:name}`, and masks every value that it has ever filled in.
 
@@ -71,7 +96,8 @@ class Secrets:
         credentials = environ.get("CREDENTIALS_DIRECTORY")
         self._folders = [Path(place) for place in (credentials, folder) if place]
         self._environ = environ
-        self._known: set[str] = set()
+        self._known: tuple[str, ...] = ()  # longest first; replaced whole: other threads write logs
+        self._lock = threading.Lock()
 
     def expand(self, text: str, *, url: bool = False) -> Secret:
         """`text` with its secrets filled in, percent-encoded in a `url`. Raises SecretError."""
@@ -84,7 +110,7 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """`text` without any secret: those filled in so far, and the passwords of URLs."""
-        for value in sorted(self._known, key=len, reverse=True):
+        for value in self._known:
             text = text.replace(value, HIDDEN)
         return redact_url(text)
 
@@ -106,8 +132,15 @@ class Secrets:
             looked = ", ".join([*map(str, places), f"${variable}"])
             raise SecretError(f"secret {name!r} is not there; looked for {looked}")
         if len(value) >= _MIN_CHARS:
-            self._known |= {value, quote(value, safe=""), quote(value)}
+            self._remember(value)
         return value
+
+    def _remember(self, value: str) -> None:
+        # As it is, as it stands in a URL and in a path, and as Python and JSON quote it.
+        quoted = (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+        forms = {value, quote(value, safe=""), quote(value), *quoted}
+        with self._lock:
+            self._known = tuple(sorted({*self._known, *forms}, key=len, reverse=True))
 
 
 def _why(err: OSError | UnicodeDecodeError) -> str:

@@ -1,5 +1,7 @@
 """Secrets: where they are found, and that they are seen nowhere."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,25 @@ def test_what_was_filled_in_is_masked_in_each_of_its_forms(tmp_path: Path) -> No
     secrets.expand("{secret:a}")
     text = "plain p@ss/w rd, in a URL p%40ss%2Fw%20rd, in a path p%40ss/w%20rd, {secret:a}"
     assert secrets.redact(text) == "plain ***, in a URL ***, in a path ***, {secret:a}"
+
+
+def test_a_secret_is_masked_as_python_and_json_quote_it(tmp_path: Path) -> None:
+    value = "p'a\"s\\sü"
+    secrets = Secrets(folder(tmp_path, a=value), {})
+    secrets.expand("{secret:a}")
+    for quoted in (repr(value), json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        assert secrets.redact(f"<{quoted}>") in ("<'***'>", '<"***">')
+
+
+def test_secrets_may_be_filled_in_and_masked_by_several_threads(tmp_path: Path) -> None:
+    names = [f"s{number}" for number in range(300)]
+    secrets = Secrets(folder(tmp_path, **{name: f"value-of-{name}." for name in names}), {})
+    with ThreadPoolExecutor(4) as threads:
+        expanded = [threads.submit(secrets.expand, f"{{secret:{name}}}") for name in names]
+        masked = [threads.submit(secrets.redact, "text") for _ in names]
+        assert [done.result() for done in masked] == ["text"] * len(names)
+        assert {done.result().reveal() for done in expanded} == {f"value-of-{name}." for name in names}
+    assert secrets.redact("".join(f"value-of-{name}." for name in names)) == "***" * len(names)
 
 
 def test_of_two_secrets_the_longer_is_masked_first(tmp_path: Path) -> None:
