@@ -1,24 +1,23 @@
 """One algorithm: a kind, its streams, its sampling and its parameters."""
 
 import re
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from agent.config.ids import ID_PATTERN, Id
-from agent.config.numbers import Number, Whole
+from agent.config.numbers import WHOLE, Number, Whole
+from agent.config.table import Table
 
 PixelFormat = Literal["bgr24", "rgb24", "gray8", "nv12"]
 """FFmpeg's names; gray8 is the decoder's luma plane."""
 
-_MAX_SIDE = 8192
+_Side = Annotated[int, Field(ge=1, le=8192), WHOLE]  # pixels
 _MAX_SPAN = 2000  # played frames between the oldest and the newest of a window
 
 
-class AlgorithmConfig(BaseModel):
+class AlgorithmConfig(Table):
     """One configured instance of an algorithm kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: Id = Field(description="name, in topics and commands")
     kind: str = Field(
@@ -34,7 +33,7 @@ class AlgorithmConfig(BaseModel):
     interval: Number = Field(
         default=1.0, ge=0, le=86_400, description="seconds from run to run; 0: every played frame"
     )
-    size: tuple[Whole, Whole] | None = Field(
+    size: tuple[_Side, _Side] | None = Field(
         default=None, description="width and height in pixels; default: the stream's"
     )
     pixel_format: PixelFormat = Field(default="bgr24", description="how frames are stored")
@@ -59,13 +58,18 @@ class AlgorithmConfig(BaseModel):
             raise ValueError("names a stream twice")
         return streams
 
-    @model_validator(mode="after")
-    def _sizes_fit(self) -> Self:
-        if self.size is not None:
-            if not all(1 <= side <= _MAX_SIDE for side in self.size):
-                raise ValueError(f"size: width and height are 1 to {_MAX_SIDE} pixels")
-            if self.pixel_format == "nv12" and any(side % 2 for side in self.size):
-                raise ValueError("size: nv12 needs an even width and height")
-        if (self.frame_count - 1) * max(1, self.frame_step) > _MAX_SPAN:
-            raise ValueError(f"frame_step: a window spans at most {_MAX_SPAN} frames")
-        return self
+    # These look at keys that stand before their own, so that they speak up whatever else is wrong.
+
+    @field_validator("frame_step")
+    @classmethod
+    def _window_fits(cls, frame_step: int, info: ValidationInfo) -> int:
+        if (info.data.get("frame_count", 1) - 1) * max(1, frame_step) > _MAX_SPAN:
+            raise ValueError(f"a window spans at most {_MAX_SPAN} frames: frame_count - 1 times this")
+        return frame_step
+
+    @field_validator("pixel_format")
+    @classmethod
+    def _size_fits(cls, pixel_format: PixelFormat, info: ValidationInfo) -> PixelFormat:
+        if pixel_format == "nv12" and any(side % 2 for side in info.data.get("size") or ()):
+            raise ValueError("nv12 needs an even width and height: see `size`")
+        return pixel_format

@@ -53,13 +53,40 @@ def unusable_variables(tables: Mapping[str, Any], environ: Mapping[str, str]) ->
     return unusable
 
 
-def with_variable(line: str, environ: Mapping[str, str]) -> str:
-    """A problem's line, naming the variable that the value came from, if it came from one."""
-    if found := re.match(r"(\w+)\.(\w+)(?=[:.\[])", line):
-        names = {name.upper(): name for name in environ}
-        if name := names.get(variable(found[1], found[2])):
-            return f"{found[0]} ({name}){line.removeprefix(found[0])}"
-    return line
+def json_of(table: str, environ: Mapping[str, str]) -> Any:  # noqa: ANN401  any JSON
+    """What the variable of a whole table or list says; None when it is not set, or is no JSON."""
+    name = _names(environ).get(variable(table))
+    try:
+        return None if name is None else json.loads(environ[name])
+    except json.JSONDecodeError:
+        return None
+
+
+def with_variable(line: str, overrides: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """A problem's line, naming the variable that the value came from, if it came from one.
+
+    `overrides` is what comes before the environment.
+    """
+    where, colon, words = line.partition(": ")
+    found = re.match(r"(\w+)(?:\.(\w+))?", where)
+    if found is None or not colon:
+        return line
+    table, key = found.groups()
+    overruling = overrides.get(table)
+    if table in overrides and (not isinstance(overruling, Mapping) or key in overruling):
+        return line
+    names = _names(environ)
+    name = names.get(variable(table, key)) if key is not None else None
+    if name is None:
+        whole = json_of(table, environ)
+        if whole is not None and (key is None or not isinstance(whole, dict) or key in whole):
+            name = names[variable(table)]
+    return line if name is None else f"{where} ({name}): {words}"
+
+
+def _names(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables by their names in capitals: those of settings may be in small letters."""
+    return {name.upper(): name for name in environ}
 
 
 def _maps(tables: Mapping[str, Any]) -> Iterator[str]:

@@ -21,5 +21,8 @@ def _no_whole_number(value: object) -> object:
 NUMBER = BeforeValidator(_no_number)
 """Stands after the range inside `Annotated`, or JSON Schema does not see the range."""
 
+WHOLE = BeforeValidator(_no_whole_number)
+"""Likewise."""
+
 Number = Annotated[float, NUMBER]
-Whole = Annotated[int, BeforeValidator(_no_whole_number)]
+Whole = Annotated[int, WHOLE]

@@ -1,6 +1,7 @@
 """What is wrong with a document, in words: where, what, and the nearest name for a misspelt key."""
 
 import difflib
+import json
 import re
 import types
 import typing
@@ -9,9 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agent.config.ids import ID_PATTERN
+from agent.config.patterns import WORDS as PATTERN_WORDS
+from agent.config.secret import redact_url
 
 _Location = Sequence[int | str]
+
+_BARE = re.compile(r"[A-Za-z0-9_…-]+")
+_MAX_KEY = 64  # characters of one that are shown
 
 _NUMBER = "must be a number"
 _WHOLE = "must be a whole number"
@@ -22,12 +27,15 @@ _WORDS = {  # what pydantic calls a problem, and what people do
     "missing": "is missing",
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be more than {gt}",
+    "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "must match {pattern}",
     "string_type": "must be a text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
     "path_type": "must be a path",
     "finite_number": "must be a finite number",
     "float_parsing": _NUMBER,
@@ -48,14 +56,16 @@ _WORDS = {  # what pydantic calls a problem, and what people do
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line a problem, `streams[2].fps: …`; never shows a value, which might be a secret."""
-    return [_line(problem, model) for problem in error.errors(include_url=False, include_input=False)]
+    # Masked all the same: some people put a source where its id belongs, and a key can be anything.
+    found = error.errors(include_url=False, include_input=False)
+    return [redact_url(_line(problem, model)) for problem in found]
 
 
 def _line(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     location: _Location = problem["loc"]
     words = _words(problem)
     if problem["type"] == "extra_forbidden":
-        name = str(location[-1])
+        name = str(location[-1])[:_MAX_KEY].lower()
         near = difflib.get_close_matches(name, _keys_at(model, location[:-1]), n=1)
         words = f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
     elif problem["type"] == "value_error" and location and (named := re.match(r"(\w+): (.*)", words)):
@@ -68,8 +78,8 @@ def _words(problem: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
-    if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:
-        return "must be 1 to 64 letters, digits, `_`, `.` or `-`"
+    if kind == "string_pattern_mismatch" and context["pattern"] in PATTERN_WORDS:
+        return PATTERN_WORDS[context["pattern"]]
     if kind in _WORDS:
         return _WORDS[kind].format(**{key: _short(value) for key, value in context.items()})
     message: str = problem["msg"]
@@ -86,8 +96,14 @@ def _path(location: _Location) -> str:
         if isinstance(step, int):
             path += f"[{step}]"
         elif not step.startswith(("function-", "tagged-")):
-            path += f".{step}" if path else step
+            path += f".{_key(step)}" if path else _key(step)
     return path
+
+
+def _key(name: str) -> str:
+    """A key as TOML writes it: on one line, whatever is in it."""
+    name = name if len(name) <= _MAX_KEY else f"{name[:_MAX_KEY]}…"
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _keys_at(model: type[BaseModel], location: _Location) -> list[str]:

@@ -1,19 +1,20 @@
 """One stream: a named video source."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from agent.config.addresses import scheme_of
 from agent.config.ids import Id
 from agent.config.numbers import NUMBER, Number
+from agent.config.patterns import HWACCEL_PATTERN
+from agent.config.table import Table
 
 _MAX_SOURCE = 2048
 
 
-class StreamConfig(BaseModel):
+class StreamConfig(Table):
     """One named video source on this device."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: Id = Field(description="name, in topics and commands")
     source: str = Field(
@@ -31,7 +32,7 @@ class StreamConfig(BaseModel):
     )
     hwaccel: str = Field(
         default="none",
-        pattern=r"^[a-z0-9_]{2,32}$",
+        pattern=HWACCEL_PATTERN,
         description="hardware decoding: `none`, `auto` or a device type such as `vaapi`, `cuda`, `v4l2m2m`",
     )
     rtsp_transport: Literal["tcp", "udp"] = Field(default="tcp", description="how RTSP carries its media")
@@ -49,9 +50,9 @@ class StreamConfig(BaseModel):
             raise ValueError("has control characters in it")
         return source
 
-    @model_validator(mode="after")
-    def _loops_what_ends(self) -> Self:
-        scheme, colon, _ = self.source.partition(":")
-        if self.loop and colon and "/" not in scheme and scheme not in ("file", "test"):
-            raise ValueError("loop: only files and folders can begin again")
-        return self
+    @field_validator("loop")
+    @classmethod
+    def _loops_what_ends(cls, loop: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's signature
+        if loop and scheme_of(info.data.get("source", "")) not in (None, "file", "test"):
+            raise ValueError("only files and folders can begin again")
+        return loop

@@ -4,16 +4,27 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
+from agent.config.addresses import host_or_network, listen_address, source_scheme, url_problem
 from agent.config.ids import ID_PATTERN, Id
 from agent.config.numbers import Number, Whole
+from agent.config.patterns import TOPIC_PREFIX_PATTERN
+from agent.config.table import Table
 
 BROKER_SCHEMES = ("mqtt", "mqtts", "ws", "wss")
 EMBEDDED = "embedded"
-_PREFIX = r"^[^+#$\s/][^+#\s]*$"
+_TLS = ("mqtts://", "wss://")
+_MAX_PEM_BYTES = 4_194_304  # beyond any bundle of authorities
 
 
 def host_name() -> str:
@@ -31,11 +42,22 @@ def default_state_dir() -> Path:
     return Path(base).expanduser() / "vedette"
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+def _named(path: object) -> object:
+    if path == "":
+        raise ValueError("must not be empty; leave the key out for the default")
+    return path
 
 
-class DeviceConfig(_Table):
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has control characters in it")
+    return text
+
+
+_Path = Annotated[Path, BeforeValidator(_named)]  # "" would be the folder the agent was started in
+
+
+class DeviceConfig(Table):
     """What this device is called."""
 
     id: Id = Field(default_factory=host_name, description="name in every topic; default: the host's name")
@@ -43,7 +65,7 @@ class DeviceConfig(_Table):
     labels: dict[str, str] = Field(default={}, description="anything else worth knowing, told in `info`")
 
 
-class BrokerConfig(_Table):
+class BrokerConfig(Table):
     """The MQTT broker."""
 
     url: str = Field(
@@ -53,16 +75,23 @@ class BrokerConfig(_Table):
             "loopback only, for trying out"
         ),
     )
-    username: str | None = Field(default=None, description="user name; default: none")
-    password: str | None = Field(default=None, repr=False, description="password, best as `{secret:name}`")
-    client_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
-        default=None, description="default: `vedette-` and the device's id"
+    username: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, description="user name; default: none"
     )
-    ca_file: Path | None = Field(default=None, description="certificates to trust; default: the system's")
-    cert_file: Path | None = Field(default=None, description="client certificate (PEM)")
-    key_file: Path | None = Field(default=None, description="its key (PEM)")
+    password: str | None = Field(default=None, repr=False, description="password, best as `{secret:name}`")
+    client_id: (
+        Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_printable)] | None
+    ) = Field(default=None, description="default: `vedette-` and the device's id")
+    ca_file: _Path | None = Field(default=None, description="certificates to trust; default: the system's")
+    cert_file: _Path | None = Field(default=None, description="client certificate (PEM)")
+    key_file: _Path | None = Field(
+        default=None, validate_default=True, description="its key (PEM); default: it is in cert_file"
+    )
     topic_prefix: str = Field(
-        default="vedette/v1", max_length=128, pattern=_PREFIX, description="beginning of every topic"
+        default="vedette/v1",
+        max_length=128,
+        pattern=TOPIC_PREFIX_PATTERN,
+        description="beginning of every topic",
     )
     keepalive_s: Whole = Field(
         default=30, ge=5, le=3600, description="seconds without a message after which the link is tested"
@@ -77,26 +106,39 @@ class BrokerConfig(_Table):
         scheme, found, rest = url.partition("://")
         if url != EMBEDDED and (not found or scheme not in BROKER_SCHEMES or not rest):
             raise ValueError("must be mqtt://, mqtts://, ws:// or wss:// and a host, or `embedded`")
+        if url != EMBEDDED and (problem := url_problem(url)) is not None:
+            raise ValueError(problem)
         return url
 
-    @model_validator(mode="after")
-    def _certificates_fit(self) -> Self:
-        files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
-        given = {name: path for name, path in files.items() if path is not None}
-        if self.key_file is not None and self.cert_file is None:
-            raise ValueError("key_file: needs cert_file, too")
-        if given and not self.url.startswith(("mqtts://", "wss://")):
-            raise ValueError(f"{next(iter(given))}: needs a broker URL with TLS, mqtts:// or wss://")
-        for name, path in given.items():
-            try:
-                with path.open("rb"):
-                    pass
-            except OSError as err:
-                raise ValueError(f"{name}: {path} cannot be read: {err.strerror}") from err
-        return self
+    @field_validator("ca_file", "cert_file", "key_file")
+    @classmethod
+    def _certificates_fit(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("cert_file")  # also None while it is looked at itself, or wrong
+        if path is None:
+            if info.field_name == "key_file" and certificate is not None and not _has_key(certificate):
+                raise ValueError("is missing: cert_file has no private key in it")
+            return None
+        if info.field_name == "key_file" and "cert_file" in info.data and certificate is None:
+            raise ValueError("needs cert_file, too")
+        if not info.data.get("url", _TLS[0]).startswith(_TLS):
+            raise ValueError("needs a broker URL with TLS, mqtts:// or wss://")
+        _read(path)
+        return path
 
 
-class DeliveryConfig(_Table):
+def _has_key(certificate: Path) -> bool:
+    return b"PRIVATE KEY-----" in _read(certificate)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_PEM_BYTES)
+    except OSError as err:
+        raise ValueError(f"{path} cannot be read: {err.strerror}") from err
+
+
+class DeliveryConfig(Table):
     """How results get to the broker."""
 
     codec: Literal["msgpack", "json", "both"] = Field(
@@ -122,30 +164,30 @@ class DeliveryConfig(_Table):
     )
 
 
-class PathsConfig(_Table):
+class PathsConfig(Table):
     """Folders and files on this machine."""
 
-    state_dir: Path = Field(
+    state_dir: _Path = Field(
         default_factory=default_state_dir,
         description="what the agent remembers; default: $STATE_DIRECTORY, else the user's state folder",
     )
-    algorithms: Path | None = Field(default=None, description="folder of algorithm files, `*.py`")
-    media_roots: tuple[Path, ...] = Field(
+    algorithms: _Path | None = Field(default=None, description="folder of algorithm files, `*.py`")
+    media_roots: tuple[_Path, ...] = Field(
         default=(), description="folders whose files a command may name as a source"
     )
-    secrets: Path | None = Field(
+    secrets: _Path | None = Field(
         default=None, description="folder of secrets, a file each, beside $CREDENTIALS_DIRECTORY"
     )
 
 
-class SecurityConfig(_Table):
+class SecurityConfig(Table):
     """What comes over MQTT may do; the file itself is trusted."""
 
-    source_schemes: tuple[str, ...] = Field(
+    source_schemes: tuple[Annotated[str, AfterValidator(source_scheme)], ...] = Field(
         default=("rtsp", "rtsps", "http", "https", "file", "usb", "test"),
         description="kinds of sources that a command may add",
     )
-    source_hosts: tuple[str, ...] = Field(
+    source_hosts: tuple[Annotated[str, AfterValidator(host_or_network)], ...] = Field(
         default=(),
         description="networks (`10.0.0.0/8`) or host names a command may name; empty: all but loopback, "
         "link-local and metadata addresses",
@@ -156,17 +198,16 @@ class SecurityConfig(_Table):
     commands_per_s: Number = Field(default=20.0, gt=0, le=10_000, description="faster ones get 429")
 
 
-class HealthConfig(_Table):
+class HealthConfig(Table):
     """What can be asked on the spot."""
 
-    listen: str = Field(
+    listen: Annotated[str, AfterValidator(listen_address)] = Field(
         default="127.0.0.1:9464",
-        pattern=r"^$|^.+:\d{1,5}$",
-        description="address and port for /metrics, /livez and /readyz, not served yet; empty: none",
+        description="address and port for /metrics, /livez and /readyz; empty: none",
     )
 
 
-class LogConfig(_Table):
+class LogConfig(Table):
     """What is logged, to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level")

@@ -1,0 +1,14 @@
+"""What texts must look like, as a pattern for JSON Schema and in words for people."""
+
+from typing import Final
+
+from agent.config.ids import ID_PATTERN
+
+HWACCEL_PATTERN: Final = r"^[a-z0-9_]{2,32}$"
+TOPIC_PREFIX_PATTERN: Final = r"^[^+#$\s/][^+#\s]*$"
+
+WORDS: Final = {
+    ID_PATTERN: "must be 1 to 64 letters, digits, `_`, `.` or `-`",
+    HWACCEL_PATTERN: "must be `none`, `auto` or the name of a device type, such as `vaapi`",
+    TOPIC_PREFIX_PATTERN: "must be a topic without spaces, `+` and `#`, and not begin with `/` or `$`",
+}
