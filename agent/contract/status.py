@@ -117,7 +117,7 @@ class AlgorithmStatus(Payload):
     streams: tuple[str, ...] = Field(default=(), description="ids of the streams it runs on now")
     workers: int = Field(default=0, ge=0, description="worker processes that are ready")
     retry_in_s: float | None = Field(default=None, description="the worker is started again after this")
-    runs: int = Field(default=0, ge=0, description="calls of `run()`, however they ended")
+    runs: int = Field(default=0, ge=0, description="calls of `run()` that came back")
     results: int = Field(default=0, ge=0, description="runs that gave a result")
     failures: int = Field(default=0, ge=0, description="runs that raised")
     unpackable: int = Field(default=0, ge=0, description="runs whose result cannot be packed")
