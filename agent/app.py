@@ -217,6 +217,11 @@ def _broker(settings: Settings) -> Iterator[str]:
     from agent.delivery.embedded import EmbeddedBroker  # noqa: PLC0415  an extra
 
     with EmbeddedBroker() as broker:
+        _log.warning(
+            "broker.embedded",
+            url=broker.url,
+            note="for trying out only: no password, no TLS, nothing kept, this machine alone",
+        )
         yield broker.url
 
 

@@ -5,6 +5,7 @@ from typing import Any, assert_never
 
 from pydantic import BaseModel
 
+from agent.config.secret import redacted
 from agent.contract import commands as c
 from agent.contract.status import AlgorithmStatus, Payload, Reported, StreamStatus
 from agent.contract.verbs import verb_of
@@ -86,7 +87,7 @@ class Answers:
         )
 
     def _shown(self, config: BaseModel) -> dict[str, Any]:
-        shown: dict[str, Any] = _each_text(config.model_dump(mode="json"), self._redact)
+        shown: dict[str, Any] = _each_text(redacted(config.model_dump(mode="json")), self._redact)
         return shown
 
 

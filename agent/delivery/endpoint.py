@@ -81,11 +81,12 @@ class Endpoint:
     @classmethod
     def of(cls, broker: BrokerConfig, secrets: Secrets, *, url: str, client_id: str) -> "Endpoint":
         """The endpoint that [broker] describes, at `url`; raises ConfigError, also for a missing secret."""
+        username = secrets.expand(broker.username).reveal() if broker.username is not None else None
         password = secrets.expand(broker.password).reveal() if broker.password is not None else None
         return cls.from_url(
             secrets.expand(url, url=True).reveal(),
             client_id=client_id,
-            username=broker.username,
+            username=username,
             password=password,
             ca_file=broker.ca_file,
             cert_file=broker.cert_file,

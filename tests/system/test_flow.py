@@ -140,22 +140,28 @@ def test_camera_that_goes_and_comes_is_reopened(
         found: dict[str, object] = watcher.latest("d/+/s/door/status") or {}
         return found
 
+    def reopened() -> int:
+        return int(watcher.call("state.get")["data"]["streams"]["door"]["reopened"])
+
     with Watcher(broker.url, agent.device) as watcher, agent:
         watcher.wait_for_results(3, stream="door", algorithm="all", timeout_s=20.0)
+        # After a hang-up the camera may be back before anybody has read why it went.
         for fault, cure, causes in (
-            (camera.hang_up, camera.resume, {"ended", "timeout"}),
+            (camera.hang_up, camera.resume, set()),
             (camera.stall, camera.resume, {"timeout"}),
             (camera.offline, camera.online, {"refused", "ended", "timeout"}),
         ):
-            generation = watcher.results()[-1]
+            seq, opened = watcher.results()[-1]["seq"], reopened()
             fault()
-            eventually(lambda: status().get("cause"), 20.0, "the stream has a cause")
-            assert status()["cause"] in causes
+            eventually(lambda opened=opened: reopened() > opened, 20.0, "the source is opened again")  # type: ignore[misc]
+            if causes:
+                eventually(lambda: status().get("cause"), 20.0, "the stream has a cause")
+                assert status()["cause"] in causes
             before = len(watcher.messages)
             cure()
             watcher.wait_for_results(2, stream="door", algorithm="all", since=before, timeout_s=30.0)
             eventually(lambda: status().get("state") == "running", 10.0, "the stream runs")
-            assert generation["seq"] < watcher.results()[-1]["seq"]
+            assert seq < watcher.results()[-1]["seq"]
         _assert_gapless(watcher.results())
         counts = eventually(lambda: status().get("frames"), what="counts")
         assert isinstance(counts, dict)

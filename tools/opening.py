@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Measure how long it takes to a camera's first picture, by what FFmpeg is told (docs/decisions/004).
 
-PYTHONPATH=. tools/opening
+PYTHONPATH=. tools/opening.py
 """
 
 import random
