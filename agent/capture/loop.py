@@ -121,7 +121,7 @@ class CaptureLoop:
         self._samplers = {}
         for spec in specs:
             before = kept[spec.algorithm]
-            if before is not None and before[0][:4] == spec[:4]:
+            if before is not None and before[0][:5] == spec[:5]:
                 self._samplers[spec.algorithm] = (spec, before[1])
             else:
                 sampling = Sampling(spec.frame_count, spec.frame_step, spec.interval_s)

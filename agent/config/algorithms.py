@@ -11,6 +11,8 @@ from agent.config.table import Table
 
 PixelFormat = Literal["bgr24", "rgb24", "gray8", "nv12"]
 """FFmpeg's names; gray8 is the decoder's luma plane."""
+Keyframes = Literal["auto", "only", "never"]
+"""Whether a run may wait for a key frame, which costs the least to decode."""
 
 _Side = Annotated[int, Field(ge=1, le=8192), WHOLE]  # pixels
 _MAX_SPAN = 2000  # played frames between the oldest and the newest of a window
@@ -32,6 +34,11 @@ class AlgorithmConfig(Table):
     )
     interval: Number = Field(
         default=1.0, ge=0, le=86_400, description="seconds from run to run; 0: every played frame"
+    )
+    keyframes: Keyframes = Field(
+        default="auto",
+        description="`auto`: a run may be late by at most interval / 2 to land on a key frame, which is cheap; "
+        "`only`: key frames and no others are played; `never`: always the exact frame",
     )
     size: tuple[_Side, _Side] | None = Field(
         default=None, description="width and height in pixels; default: the stream's"

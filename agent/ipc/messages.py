@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from agent.config.algorithms import PixelFormat
+from agent.config.algorithms import Keyframes, PixelFormat
 from agent.ipc.message import Message
 
 
@@ -28,6 +28,7 @@ class SampleSpec(NamedTuple):
     frame_count: int
     frame_step: int
     interval_s: float
+    keyframes: Keyframes
     width: int  # 0: the stream's
     height: int
     pixel_format: PixelFormat

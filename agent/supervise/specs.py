@@ -72,6 +72,7 @@ def sample_spec(run: AlgorithmRun) -> SampleSpec:
         config.frame_count,
         config.frame_step,
         config.interval,
+        config.keyframes,
         width,
         height,
         config.pixel_format,

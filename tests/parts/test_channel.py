@@ -27,7 +27,7 @@ def _one(channel: Channel) -> Message:
     "message",
     [
         Want("motion", 17),
-        Sample((SampleSpec("a", 3, 5, 0.2, 640, 360, "bgr24"), SampleSpec("b", 1, 0, 0.0, 0, 0, "nv12"))),
+        Sample((SampleSpec("a", 3, 5, 0.2, "never", 640, 360, "bgr24"), SampleSpec("b", 1, 0, 0.0, "auto", 0, 0, "nv12"))),
         Filled(17, "motion", 2, (FRAME, FRAME), 3, 99),
         Run(17, "door", (FRAME,)),
         Done(17, b"\x01\x02", b"", 5),
