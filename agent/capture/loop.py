@@ -308,8 +308,11 @@ class CaptureLoop:
                 decoded=self._decoded,
                 decode_ns=self._decode_ns,
                 received_bytes=self._bytes,
+                cpu_ns=time.process_time_ns(),
                 reopened=self._reopened,
                 next_frame=self._next_frame,
+                key_interval_s=0.0,
+                note="",
                 healthy=healthy,
             )
         )

@@ -179,8 +179,11 @@ class Counts(Message):
     decoded: int
     decode_ns: int
     received_bytes: int
+    cpu_ns: int  # of the whole process
     reopened: int
     next_frame: int
+    key_interval_s: float  # seconds from key frame to key frame; 0: not known yet
+    note: str  # what makes this stream dearer than it could be; "" when nothing does
     healthy: bool  # frames are coming
 
     @classmethod
