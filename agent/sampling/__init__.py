@@ -3,7 +3,8 @@
 Invariant: no clock, no I/O, no pixel; times are the presentation times that are passed in, in seconds.
 """
 
+from agent.sampling.key_times import KeyTimes
 from agent.sampling.rules import TOLERANCE_S, Due, Sampling, Thinner
 from agent.sampling.sampler import Sampler, Take
 
-__all__ = ["TOLERANCE_S", "Due", "Sampler", "Sampling", "Take", "Thinner"]
+__all__ = ["TOLERANCE_S", "Due", "KeyTimes", "Sampler", "Sampling", "Take", "Thinner"]

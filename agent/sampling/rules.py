@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from agent.config.algorithms import Keyframes
+
 TOLERANCE_S = 0.001  # containers round to a millisecond: a frame this early is on time
 
 
@@ -13,6 +15,7 @@ class Sampling:
     frame_count: int
     frame_step: int  # 0 means 1
     interval_s: float  # 0: a run for every played frame
+    keyframes: Keyframes = "never"  # whether a run may wait for a key frame, or gets no other
 
     @property
     def span(self) -> int:
@@ -23,6 +26,11 @@ class Sampling:
         """How many played frames before the sampled one each frame of the window is, oldest first."""
         step = max(1, self.frame_step)
         return tuple(step * back for back in range(self.frame_count - 1, -1, -1))
+
+    @property
+    def may_be_late_s(self) -> float:
+        """Seconds for which a due run may wait for a key frame."""
+        return self.interval_s / 2 if self.keyframes == "auto" else 0.0
 
 
 class _Grid:
@@ -42,11 +50,13 @@ class _Grid:
         self._crossed = max(self._crossed, index)
         return crossed
 
-    def until_next_s(self, time_s: float) -> float:
-        """Seconds from `time_s` to the next point."""
-        if self._anchor_s is None:
-            return 0.0
-        return max(0.0, self._anchor_s + (self._crossed + 1) * self._period_s - time_s)
+    def next_s(self) -> float | None:
+        """The next point; None as long as there is no anchor."""
+        return None if self._anchor_s is None else self._anchor_s + (self._crossed + 1) * self._period_s
+
+    def last_s(self) -> float:
+        """The last point crossed; minus infinity before the first."""
+        return -math.inf if self._anchor_s is None else self._anchor_s + self._crossed * self._period_s
 
 
 class Thinner:
@@ -75,6 +85,11 @@ class Due:
         """How many runs have become due with the played frame at `pts_s`."""
         return 1 if self._grid is None else self._grid.cross(pts_s)
 
-    def until_next_s(self, pts_s: float) -> float:
-        """Seconds of stream time from the played frame at `pts_s` to the next due run; 0: the next frame."""
-        return 0.0 if self._grid is None else self._grid.until_next_s(pts_s)
+    def next_s(self, pts_s: float) -> float:
+        """When the next run is due, at the earliest just after the played frame at `pts_s`."""
+        point_s = None if self._grid is None else self._grid.next_s()
+        return pts_s if point_s is None else max(pts_s, point_s)
+
+    def last_s(self, pts_s: float) -> float:
+        """When the last run has become due, at the latest with the played frame at `pts_s`."""
+        return pts_s if self._grid is None else min(pts_s, self._grid.last_s())

@@ -123,7 +123,10 @@ def test_new_generation_anchors_anew_and_keeps_the_want() -> None:
 
 def test_next_due_is_known_ahead() -> None:
     sampler = Sampler(Sampling(1, 1, 1.0))
+    sampler.want(1)
     sampler.frame(10.0)
-    assert sampler.until_next_s() == pytest.approx(1.0)
+    assert sampler.next_s() == pytest.approx(10.0)
+    assert sampler.take()
+    assert sampler.next_s() == pytest.approx(11.0)
     sampler.frame(10.75)
-    assert sampler.until_next_s() == pytest.approx(0.25)
+    assert sampler.next_s() == pytest.approx(11.0)
