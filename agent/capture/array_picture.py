@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from agent.capture.jpeg import encode_jpeg, fit_width
-from agent.capture.source import Pixels, Stamp
+from agent.capture.source import Pixels, Unit
 from agent.config.algorithms import PixelFormat
 
 _GRAY_NDIM = 2
@@ -18,7 +18,7 @@ class ArrayPicture:
 
     pixels: Pixels
     pts_s: float
-    stamp: Stamp
+    unit: Unit | None = None
     is_key: bool = True
 
     @property

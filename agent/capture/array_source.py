@@ -36,6 +36,9 @@ class WholePictures:
         """Nothing is held back."""
         return []
 
+    def restart(self) -> None:
+        """Nothing is remembered."""
+
     def close(self) -> None:
         """Nothing to let go of."""
 

@@ -67,7 +67,7 @@ class FolderSource(WholePictures):
         self._next += 1
         return unit
 
-    def decode(self, unit: Unit) -> list[Picture]:
+    def decode(self, unit: Unit, *, wanted: bool = True) -> list[Picture]:  # noqa: ARG002  a picture costs the same
         """The image in the file; its orientation tag is followed. Raises SourceError(CORRUPT)."""
         assert isinstance(unit, PictureUnit)  # noqa: S101  units come from `read` of the same source
         assert isinstance(unit.content, tuple)  # noqa: S101
@@ -75,7 +75,7 @@ class FolderSource(WholePictures):
         pixels = _decode_image(data)
         if pixels is None:
             raise SourceError(Cause.CORRUPT, f"{name} is no image")
-        return [ArrayPicture(pixels, unit.pts_s, unit.stamp)]
+        return [ArrayPicture(pixels, unit.pts_s, unit)]
 
     def _first_that_shows(self) -> Pixels:
         for path in self._files:

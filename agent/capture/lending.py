@@ -4,7 +4,7 @@ import collections
 from dataclasses import dataclass, field
 
 from agent.capture.accounting import Accounting, Fate
-from agent.capture.played import Played
+from agent.capture.frame import Frame
 from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.messages import FrameRef
@@ -35,7 +35,7 @@ class Lending:
         self._accounting = accounting
         self._pools: dict[int, _Pool] = {}
         self._written: dict[tuple[FrameFormat, int], _Slot] = {}
-        self._out: dict[int, list[tuple[Played, _Slot]]] = {}
+        self._out: dict[int, list[tuple[Frame, _Slot]]] = {}
 
     def lend(self, pool: int, slots: Slots) -> None:
         """The agent lends slots."""
@@ -57,7 +57,7 @@ class Lending:
         """Whether any slots of this format were lent."""
         return any(pool.slots.format == frame_format for pool in self._pools.values())
 
-    def has_room(self, window: list[Played], frame_format: FrameFormat) -> bool:
+    def has_room(self, window: list[Frame], frame_format: FrameFormat) -> bool:
         """Whether there are slots for the frames of the window that are not written yet."""
         missing = 0
         shared_free = 0  # free slots whose contents the window will use again
@@ -68,7 +68,11 @@ class Lending:
         free = sum(len(pool.free) for pool in self._pools.values() if pool.slots.format == frame_format)
         return free - shared_free >= missing
 
-    def fill(self, ticket: int, window: list[Played], frame_format: FrameFormat) -> tuple[FrameRef, ...]:
+    def missing(self, window: list[Frame], frame_format: FrameFormat) -> list[Frame]:
+        """The frames of the window that are in no slot yet: their pictures are needed."""
+        return [frame for frame in window if (frame_format, frame.number) not in self._written]
+
+    def fill(self, ticket: int, window: list[Frame], frame_format: FrameFormat) -> tuple[FrameRef, ...]:
         """Write what is not written yet, and lease all of it to `ticket`; `has_room` must have said yes."""
         # First what is there already, or its free slots might be overwritten for the others.
         order = sorted(window, key=lambda frame: (frame_format, frame.number) not in self._written)
@@ -83,9 +87,9 @@ class Lending:
                 slot.pool,
                 slot.index,
                 frame.number,
-                frame.picture.pts_s,
-                frame.picture.stamp.wall_us,
-                frame.picture.stamp.mono_ns,
+                frame.pts_s,
+                frame.stamp.wall_us,
+                frame.stamp.mono_ns,
             )
             for frame, slot in placed
         )
@@ -99,7 +103,7 @@ class Lending:
             if frame.leases == 0 and not frame.used:
                 frame.settle(Fate.STALE, self._accounting)
 
-    def _place(self, frame: Played, frame_format: FrameFormat) -> _Slot:
+    def _place(self, frame: Frame, frame_format: FrameFormat) -> _Slot:
         key = (frame_format, frame.number)
         slot = self._written.get(key)
         if slot is not None:
@@ -111,6 +115,7 @@ class Lending:
         slot = pool.free.popleft()
         if slot.holds is not None:
             self._written.pop(slot.holds, None)
+        assert frame.picture is not None  # noqa: S101  `missing` named it, and it was decoded since
         frame.picture.write(pool.slots.view(slot.index), frame_format.pixel_format)
         slot.holds = key
         slot.leases = 1

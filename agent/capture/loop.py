@@ -1,15 +1,15 @@
-"""The body of a capture process: what was read is decoded, what is due and wanted goes into slots."""
+"""The body of a capture process: what is due and wanted is decoded and goes into slots, and nothing else."""
 
 import selectors
 import time
-from collections.abc import Callable
 
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.lending import Lending
-from agent.capture.played import History, Played
+from agent.capture.lines import Lines
+from agent.capture.playing import Playing
 from agent.capture.reader import Event, Inbox, Reader, SourceFailed, SourceOpened, UnitsDropped
-from agent.capture.source import Picture, Source, Unit
-from agent.errors import Cause, ChannelClosedError, SourceError
+from agent.capture.source import SourceInfo, Unit
+from agent.errors import ChannelClosedError, SourceError
 from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.channel import Channel
@@ -17,25 +17,20 @@ from agent.ipc.message import Message
 from agent.ipc.messages import (
     Counts,
     Ended,
-    Filled,
     Lend,
     Opened,
     Release,
     Retire,
     Sample,
-    SampleSpec,
     SnapshotTaken,
     Stop,
     TakeSnapshot,
     Trouble,
     Want,
 )
-from agent.sampling import Sampler, Sampling, Thinner
 
 BEAT_S = 1.0
-FRESH_NS = 1_000_000_000  # a want that comes late is served with a frame no older than this
 STUCK_MARGIN_S = 10.0
-HOPELESS_FAILURES = 500  # bad packets in a row, twenty seconds of video: the source is opened anew
 
 
 class CaptureLoop:
@@ -61,16 +56,15 @@ class CaptureLoop:
         self._next_frame = next_frame
         self._accounting = Accounting()
         self._lending = Lending(self._accounting)
-        self._history = History()
-        self._samplers: dict[str, tuple[SampleSpec, Sampler]] = {}
-        self._source: Source | None = None
-        self._size = (0, 0)
-        self._thinner = Thinner(None)
-        self._decoded = 0
+        self._lines = Lines(
+            self._accounting, self._lending, send=channel.send, on_size=self._begin_generation
+        )
+        self._info: SourceInfo | None = None
+        self._playing: Playing | None = None
+        self._decoded = 0  # of the sources before
         self._decode_ns = 0
         self._bytes = 0
         self._reopened = 0
-        self._bad_in_a_row = 0
         self._next_beat_s = 0.0
         self._stopping = False
 
@@ -97,50 +91,42 @@ class CaptureLoop:
     def _on_message(self, message: Message, fds: tuple[int, ...]) -> None:
         match message:
             case Sample(specs):
-                self._sample(specs)
+                self._lines.sample(specs)
             case Lend():
                 frame_format = FrameFormat(message.width, message.height, message.pixel_format)
                 self._lending.lend(message.pool, Slots(frame_format, message.count, fds[0], writable=True))
-                self._serve_all()
+                self._lines.serve_all()
             case Retire(pool):
                 self._lending.retire(pool)
             case Want(algorithm, ticket):
-                if algorithm in self._samplers:
-                    self._samplers[algorithm][1].want(ticket)
-                    self._serve_late(algorithm)
+                self._lines.want(algorithm, ticket)
             case Release(ticket, used):
                 self._lending.release(ticket, used=used)
-                self._serve_all()
+                self._lines.serve_all()
             case TakeSnapshot():
                 self._channel.send(self._snapshot(message))
             case Stop():
                 self._stopping = True
-
-    def _sample(self, specs: tuple[SampleSpec, ...]) -> None:
-        kept = {spec.algorithm: self._samplers.get(spec.algorithm) for spec in specs}
-        self._samplers = {}
-        for spec in specs:
-            before = kept[spec.algorithm]
-            if before is not None and before[0][:5] == spec[:5]:
-                self._samplers[spec.algorithm] = (spec, before[1])
-            else:
-                sampling = Sampling(spec.frame_count, spec.frame_step, spec.interval_s)
-                sampler = Sampler(sampling)
-                self._samplers[spec.algorithm] = (spec, sampler)
-        self._history.resize(max((s.sampling.span for _, s in self._samplers.values()), default=1))
 
     # --- what the reader says ---
 
     def _on_event(self, event: Event) -> None:
         match event:
             case SourceOpened(source):
-                self._source = source
-                self._size = (0, 0)
-                self._thinner = Thinner(self._fps, source.info.fps)
+                self._info = source.info
+                self._lines.open(self._fps, source.info.fps)
+                self._playing = Playing(
+                    source,
+                    self._lines,
+                    self._accounting,
+                    self._lines.keys,
+                    next_number=self._next_frame,
+                    give_up=self._reader.give_up,
+                )
+                self._lines.stage = self._playing
                 self._begin_generation(source.info.width, source.info.height)
             case SourceFailed(error, retry_in_s):
-                self._drain()
-                self._source = None
+                self._close()
                 if retry_in_s is None:
                     self._send_counts(healthy=False)
                     self._channel.send(Ended())
@@ -150,63 +136,35 @@ class CaptureLoop:
             case UnitsDropped(count):
                 for _ in range(count):
                     self._accounting.arrived(Fate.BUSY)
+                if self._playing is not None:
+                    self._playing.lost(count)
             case _:
                 self._on_unit(event)
 
     def _on_unit(self, unit: Unit) -> None:
-        if self._source is None:
-            return
-        self._accounting.arrived()
-        self._bytes += unit.size
-        self._decode(self._source, lambda source: source.decode(unit))
+        if self._playing is not None:
+            self._bytes += unit.size
+            self._playing.arrive(unit)
 
-    def _drain(self) -> None:
-        if self._source is not None and not self._source.info.live:
-            self._decode(self._source, lambda source: source.flush())
-
-    def _decode(self, source: Source, step: Callable[[Source], list[Picture]]) -> None:
-        began_ns = time.thread_time_ns()
-        try:
-            pictures = step(source)
-        except SourceError as err:
-            self._accounting.moved(Fate.NOT_WANTED, Fate.CORRUPT)
-            self._next_frame += 1
-            self._bad_in_a_row += 1
-            if err.cause is not Cause.CORRUPT or self._bad_in_a_row == HOPELESS_FAILURES:
-                self._reader.give_up(err)
+    def _close(self) -> None:
+        """The source is closed; of a file, what is on its way is still shown."""
+        playing = self._playing
+        if playing is None or self._info is None:
             return
-        finally:
-            self._decode_ns += time.thread_time_ns() - began_ns
-        if pictures:
-            self._bad_in_a_row = 0
-        for picture in pictures:
-            self._decoded += 1
-            self._on_picture(picture)
-
-    def _on_picture(self, picture: Picture) -> None:
-        if (picture.width, picture.height) != self._size:
-            if self._size != (0, 0):
-                self._begin_generation(picture.width, picture.height)
-            self._size = (picture.width, picture.height)
-        frame = Played(picture, self._next_frame)
-        self._next_frame += 1
-        if not self._thinner.played(picture.pts_s):
-            return
-        self._history.append(frame)
-        for algorithm, (_, sampler) in self._samplers.items():
-            sampled = sampler.frame(picture.pts_s)
-            if not self._serve(algorithm) and sampled and sampler.full:
-                frame.settle(Fate.BUSY, self._accounting)
+        if not self._info.live:
+            playing.end()
+        self._next_frame = playing.next_number
+        self._decoded += playing.decoded
+        self._decode_ns += playing.decode_ns
+        self._playing = self._lines.stage = None
 
     def _begin_generation(self, width: int, height: int) -> None:
-        assert self._source is not None  # noqa: S101  for the type checker: only an open source begins one
+        """A source was opened, or its picture has another size."""
+        assert self._info is not None  # noqa: S101  for the type checker: only an open source begins one
+        assert self._playing is not None  # noqa: S101
         self._generation += 1
-        self._history.clear()
-        self._lending.forget_contents()
-        for _, sampler in self._samplers.values():
-            sampler.begin_generation()
-        info = self._source.info
-        self._size = (width, height)
+        self._lines.begin_generation(self._generation, (width, height))
+        info = self._info
         self._channel.send(
             Opened(
                 generation=self._generation,
@@ -221,57 +179,20 @@ class CaptureLoop:
             )
         )
 
-    # --- windows ---
-
-    def _serve_all(self) -> None:
-        for algorithm in self._samplers:
-            self._serve_late(algorithm)
-
-    def _serve_late(self, algorithm: str) -> None:
-        newest = self._history.newest
-        if newest is not None and time.monotonic_ns() - newest.picture.stamp.mono_ns < FRESH_NS:
-            self._serve(algorithm)
-
-    def _serve(self, algorithm: str) -> bool:
-        """Hand over the window that is due and wanted, if there is one; whether there was."""
-        spec, sampler = self._samplers[algorithm]
-        frame_format = self._format(spec)
-        if not sampler.wanted or not self._lending.offers(frame_format):
-            return False
-        window = self._history.window(sampler.sampling.offsets())
-        if window is None or not self._lending.has_room(window, frame_format):
-            return False
-        take = sampler.take()
-        if take is None:
-            return False
-        newest = window[-1].picture
-        self._channel.send(
-            Filled(
-                take.ticket,
-                algorithm,
-                self._generation,
-                self._lending.fill(take.ticket, window, frame_format),
-                take.skipped,
-                newest.stamp.mono_ns + int(sampler.until_next_s() * 1e9),
-            )
-        )
-        return True
-
-    def _format(self, spec: SampleSpec) -> FrameFormat:
-        width, height = (spec.width, spec.height) if spec.width else self._size
-        if spec.pixel_format == "nv12":
-            width, height = width - width % 2, height - height % 2
-        return FrameFormat(width, height, spec.pixel_format)
-
     def _snapshot(self, ask: TakeSnapshot) -> SnapshotTaken:
-        newest = self._history.newest
-        if newest is None:
-            return SnapshotTaken(ask.request, b"", 0, 0, 0, 0.0, 0, "the stream has given no frame yet")
+        def none(why: str) -> SnapshotTaken:
+            return SnapshotTaken(ask.request, b"", 0, 0, 0, 0.0, 0, why)
+
+        newest = None if self._playing is None else self._playing.newest
+        if newest is None or self._playing is None:
+            return none("the stream has given no frame yet")
+        if not self._playing.produce([newest]) or newest.picture is None:
+            return none("the newest frame cannot be decoded")
         picture = newest.picture
         try:
             jpeg = picture.jpeg(ask.quality, ask.max_width or None)
         except SourceError as err:
-            return SnapshotTaken(ask.request, b"", 0, 0, 0, 0.0, 0, str(err))
+            return none(str(err))
         scale = min(1.0, ask.max_width / picture.width) if ask.max_width else 1.0
         return SnapshotTaken(
             ask.request,
@@ -279,8 +200,8 @@ class CaptureLoop:
             round(picture.width * scale),
             round(picture.height * scale),
             newest.number,
-            picture.pts_s,
-            picture.stamp.wall_us,
+            newest.pts_s,
+            newest.stamp.wall_us,
             "",
         )
 
@@ -293,10 +214,10 @@ class CaptureLoop:
         self._next_beat_s = now_s + BEAT_S
         # A reader that hangs beyond all its time limits takes the beat with it: the agent then kills us.
         if self._reader.stuck_s() < self._stuck_after_s + STUCK_MARGIN_S:
-            self._send_counts(healthy=self._source is not None)
+            self._send_counts(healthy=self._playing is not None)
 
     def _send_counts(self, *, healthy: bool) -> None:
-        of = self._accounting.of
+        of, playing = self._accounting.of, self._playing
         self._channel.send(
             Counts(
                 received=self._accounting.received,
@@ -305,14 +226,14 @@ class CaptureLoop:
                 skipped_busy=of(Fate.BUSY),
                 skipped_stale=of(Fate.STALE),
                 corrupt=of(Fate.CORRUPT),
-                decoded=self._decoded,
-                decode_ns=self._decode_ns,
+                decoded=self._decoded + (playing.decoded if playing else 0),
+                decode_ns=self._decode_ns + (playing.decode_ns if playing else 0),
                 received_bytes=self._bytes,
                 cpu_ns=time.process_time_ns(),
                 reopened=self._reopened,
-                next_frame=self._next_frame,
-                key_interval_s=0.0,
-                note="",
+                next_frame=playing.next_number if playing else self._next_frame,
+                key_interval_s=self._lines.keys.interval_s or 0.0,
+                note=playing.note if playing else "",
                 healthy=healthy,
             )
         )

@@ -91,10 +91,10 @@ class OpencvSource(WholePictures):
         self._read_any = True
         return PictureUnit(content=pixels, pts_s=self._time_of(stamp), size=int(pixels.nbytes), stamp=stamp)
 
-    def decode(self, unit: Unit) -> list[Picture]:
+    def decode(self, unit: Unit, *, wanted: bool = True) -> list[Picture]:  # noqa: ARG002  a picture costs the same
         """The picture that came."""
         assert isinstance(unit, PictureUnit)  # noqa: S101  units come from `read` of the same source
-        return [ArrayPicture(np.asarray(unit.content, np.uint8), unit.pts_s, unit.stamp)]
+        return [ArrayPicture(np.asarray(unit.content, np.uint8), unit.pts_s, unit)]
 
     def _open(self) -> cv2.VideoCapture:
         # OpenCV's and its FFmpeg's warnings hold the whole URL, password included.

@@ -3,6 +3,7 @@
 One thread decodes, in slices at most: decoding frames in parallel delays each by a frame a thread.
 """
 
+import collections
 import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from agent.capture import hwaccel
+from agent.capture.hevc_layers import one_layer
 from agent.capture.hwaccel import Choice
 from agent.capture.pyav_errors import translate
 from agent.capture.pyav_picture import PyavPicture, Scaler
@@ -33,6 +35,9 @@ else:
 _V4L2M2M = "v4l2m2m"
 # Devices that FFmpeg reaches by decoders named after them; others plug into its usual decoders.
 _OWN_DECODERS = frozenset({_V4L2M2M, "qsv", "amf"})
+# Their decoders, in software, obey `skip_frame` and know the frames to leave out for certain.
+_LEAVE_OUT = frozenset({"h264", "hevc", "mpeg2video", "mpeg4"})
+_REMEMBERED = 32  # packets, more than any decoder holds
 # So many damaged key frames in a row and never a picture: this is not what its header says.
 _HOPELESS_KEY_FRAMES = 8
 
@@ -47,7 +52,7 @@ class PacketUnit:
     is_key: bool
     size: int
     stamp: Stamp
-    shift_s: float = 0.0  # what the laps before took: added to the times in the packet
+    shift_s: float = 0.0  # added to the times in the packet
     lap: int = 0
     clock_s: float | None = None  # the presentation time where the container has no clock
 
@@ -62,29 +67,32 @@ class Decoder:
         self._scaler = Scaler()
         self._last_s: float | None = None
         self._lap = 0
-        self._shift_s = 0.0
-        self._stamp = Stamp(0, 0)
+        self._given: collections.deque[PacketUnit] = collections.deque(maxlen=_REMEMBERED)
         self._seen_key = False
         self._seen_picture = False
         self._bad_key_frames = 0
+        self._may_leave_out = leaves_out(context)
+        self._leaving_out = False
 
-    def decode(self, unit: PacketUnit) -> list[Picture]:
+    def decode(self, unit: PacketUnit, *, wanted: bool = True) -> list[Picture]:
         """See `Source.decode`."""
         pictures: list[Picture] = []
         if unit.lap != self._lap:  # a file began again: first what the decoder still holds of the last lap
             pictures = self.flush()
-            self._context.flush_buffers()
-            self._lap, self._shift_s = unit.lap, unit.shift_s
-        self._stamp = unit.stamp
+            self._lap = unit.lap
+        self._given.append(unit)
         self._seen_key |= unit.is_key
+        self._leave_out(not wanted)
         # A tuple of its own each time: PyAV knows an opaque object by its address.
-        unit.packet.opaque = (unit.stamp, unit.clock_s)
+        unit.packet.opaque = (unit,)
         try:
             frames = self._context.decode(unit.packet)
         except av.error.FFmpegError as err:
             if isinstance(err, av.error.InvalidDataError) and not self._seen_key:
                 return pictures  # not damaged: what it refers to came before we did
             raise self._failure(err, unit) from err
+        finally:
+            unit.packet.opaque = None  # it would keep its own packet alive for ever
         pictures += [self._picture(frame) for frame in frames]
         if frames:
             self._seen_picture = True
@@ -93,15 +101,21 @@ class Decoder:
     def flush(self) -> list[Picture]:
         """See `Source.flush`; idempotent."""
         try:
-            return [self._picture(frame) for frame in self._context.decode(None)]
+            pictures = [self._picture(frame) for frame in self._context.decode(None)]
         except (av.error.EOFError, av.error.InvalidDataError):
-            return []  # flushed before, or nothing whole was left
+            pictures = []  # flushed before, or nothing whole was left
+        self.restart()
+        return pictures
 
     def restart(self) -> None:
-        """Forget all that was decoded: the same packets come again."""
+        """See `Source.restart`."""
         self._context.flush_buffers()
-        self._last_s = None
-        self._seen_key = self._seen_picture = False
+        self._seen_key = False
+
+    def _leave_out(self, leave_out: bool) -> None:  # noqa: FBT001  it is the one thing that is said
+        if self._may_leave_out and leave_out != self._leaving_out:
+            self._leaving_out = leave_out
+            self._context.skip_frame = "NONREF" if leave_out else "DEFAULT"
 
     def _failure(self, err: av.error.FFmpegError, unit: PacketUnit) -> SourceError:
         error = translate(err, "decoding", place=None, timed_out=False)
@@ -112,17 +126,23 @@ class Decoder:
         return SourceError(Cause.CORRUPT, f"a damaged packet of {self._context.name} video")
 
     def _picture(self, frame: VideoFrame) -> Picture:
-        # Decoders of small boards may not carry the opaque object through.
-        stamp, clock_s = cast("tuple[Stamp, float | None]", frame.opaque or (self._stamp, None))
+        unit = self._unit_of(frame)
         pts = frame.pts if frame.pts is not None else frame.dts
-        if clock_s is not None:
-            pts_s = clock_s
+        if unit is not None and unit.clock_s is not None:
+            pts_s = unit.clock_s
         elif pts is not None:
-            pts_s = float(pts * self._time_base) + self._shift_s
+            pts_s = float(pts * self._time_base) + (unit.shift_s if unit is not None else 0.0)
         else:
-            pts_s = self._shift_s if self._last_s is None else self._last_s + self._step_s
+            pts_s = 0.0 if self._last_s is None else self._last_s + self._step_s
         self._last_s = pts_s
-        return PyavPicture(frame, pts_s, stamp, self._scaler)
+        return PyavPicture(frame, pts_s, self._scaler, unit)
+
+    def _unit_of(self, frame: VideoFrame) -> PacketUnit | None:
+        if frame.opaque is not None:
+            return cast("tuple[PacketUnit]", frame.opaque)[0]
+        # Decoders of small boards may not carry the opaque object through.
+        same = (unit for unit in reversed(self._given) if unit.packet.pts == frame.pts)
+        return next(same, self._given[-1] if self._given else None)
 
 
 def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, Choice[VideoCodecContext]]:
@@ -146,6 +166,16 @@ def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, C
         context.thread_count = 1
     context.copy_opaque = True
     return context, choice
+
+
+def leaves_out(context: VideoCodecContext) -> bool:
+    """Whether frames that no other refers to can be told from their headers alone, and left out.
+
+    Not with HEVC in several temporal layers: there such a frame may serve a higher layer.
+    """
+    if context.is_hwaccel or context.name not in _LEAVE_OUT:
+        return False
+    return context.codec.canonical_name != "hevc" or one_layer(context.extradata or b"")
 
 
 def codec_name(stream: VideoStream) -> str:

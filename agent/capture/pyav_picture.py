@@ -18,7 +18,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from agent.capture.jpeg import encode_jpeg, fit_width
-from agent.capture.source import Pixels, Stamp
+from agent.capture.source import Pixels, Unit
 from agent.config.algorithms import PixelFormat
 from agent.errors import Cause, SourceError
 
@@ -71,8 +71,8 @@ class PyavPicture:
 
     frame: VideoFrame
     pts_s: float
-    stamp: Stamp
     scaler: Scaler
+    unit: Unit | None = None
 
     @property
     def width(self) -> int:

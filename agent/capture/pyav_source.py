@@ -70,6 +70,7 @@ class PyavSource:
                 hwaccel=choice.device,
                 hwaccel_note=choice.note,
                 duration_s=None if duration is None or self._live else duration / 1_000_000,
+                reorders=context.has_b_frames,
             )
         except BaseException:
             self._container.close()
@@ -93,14 +94,18 @@ class PyavSource:
             return self._again.popleft()
         return self._read()
 
-    def decode(self, unit: Unit) -> list[Picture]:
+    def decode(self, unit: Unit, *, wanted: bool = True) -> list[Picture]:
         """See `Source.decode`."""
         assert isinstance(unit, PacketUnit)  # noqa: S101  units come from `read` of the same source
-        return self._decoder.decode(unit)
+        return self._decoder.decode(unit, wanted=wanted)
 
     def flush(self) -> list[Picture]:
         """See `Source.flush`."""
         return self._decoder.flush()
+
+    def restart(self) -> None:
+        """See `Source.restart`."""
+        self._decoder.restart()
 
     # --- opening ---
 
@@ -164,7 +169,9 @@ class PyavSource:
 
     def _unit(self, packet: VideoPacket) -> PacketUnit:
         stamp = Stamp.now()
-        pts_s, dts_s = self._clock.times(packet.pts, packet.dts, packet.duration)
+        pts_s, dts_s = self._clock.times(
+            packet.pts, packet.dts, packet.duration, stamp.mono_ns / 1e9 if self._live else None
+        )
         clock_s = None
         if self._clockless:
             clock_s = pts_s = dts_s = (stamp.mono_ns - self._began_ns) / 1e9

@@ -154,8 +154,8 @@ class SceneSource(WholePictures):
         self._next += 1
         return unit
 
-    def decode(self, unit: Unit) -> list[Picture]:
+    def decode(self, unit: Unit, *, wanted: bool = True) -> list[Picture]:  # noqa: ARG002  a picture costs the same
         """Draw the frame."""
         assert isinstance(unit, PictureUnit)  # noqa: S101  units come from `read` of the same source
         assert isinstance(unit.content, int)  # noqa: S101
-        return [ArrayPicture(scene(unit.content, self._params), unit.pts_s, unit.stamp)]
+        return [ArrayPicture(scene(unit.content, self._params), unit.pts_s, unit)]

@@ -59,6 +59,7 @@ class SourceInfo:
     hwaccel: str = "none"  # the device type in use
     hwaccel_note: str = ""  # why hardware is not used although it was asked for
     duration_s: float | None = None
+    reorders: bool = False  # frames are shown in another order than they are decoded in (B-frames)
 
 
 class Picture(Protocol):
@@ -84,8 +85,8 @@ class Picture(Protocol):
         """Whether it can be decoded alone."""
 
     @property
-    def stamp(self) -> Stamp:
-        """When its packet arrived."""
+    def unit(self) -> "Unit | None":
+        """The unit that it was decoded from."""
 
     def write(self, out: Pixels, pixel_format: PixelFormat) -> None:
         """Scale and convert in one pass into `out`.
@@ -134,15 +135,19 @@ class Source(Protocol):
         Called in the reader's thread. After an error the source is over.
         """
 
-    def decode(self, unit: Unit) -> list[Picture]:
+    def decode(self, unit: Unit, *, wanted: bool = True) -> list[Picture]:
         """The pictures that `unit` completes, in presentation order; often none, sometimes several.
 
-        Called in another thread than `read`, also after `close`. Raises SourceError: CORRUPT for this unit
-        alone, CODEC when no unit will ever be decoded.
+        Its own picture may be left out if it is not `wanted` and no other refers to it. Called in another
+        thread than `read`, also after `close`. Raises SourceError: CORRUPT for this unit alone, CODEC when no
+        unit will ever be decoded.
         """
 
     def flush(self) -> list[Picture]:
-        """The pictures that the decoder still holds, at the end."""
+        """The pictures that the decoder still holds; after that it needs a key frame."""
+
+    def restart(self) -> None:
+        """Forget what was decoded: the next unit has a key frame, or is the first of the source."""
 
     def close(self) -> None:
         """Let go of the file, socket or device. Called in the reader's thread, or when it has ended."""

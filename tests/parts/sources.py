@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.capture.open import open_source
-from agent.capture.source import OpenRequest, Picture, Pixels, Source
+from agent.capture.source import OpenRequest, Picture, Pixels, Source, Stamp
 from agent.config.algorithms import PixelFormat
 from agent.errors import Cause, SourceError
 from tests.video import read_number
@@ -60,6 +60,12 @@ def pixels(
 def numbers(pictures: list[Picture]) -> list[int]:
     """The frame numbers burned into the pictures."""
     return [read_number(pixels(picture)) for picture in pictures]
+
+
+def stamp(picture: Picture) -> Stamp:
+    """When the packet of a picture arrived."""
+    assert picture.unit is not None
+    return picture.unit.stamp
 
 
 def times(pictures: list[Picture]) -> list[float]:

@@ -10,8 +10,10 @@ import pytest
 
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.array_picture import ArrayPicture
+from agent.capture.array_source import PictureUnit
+from agent.capture.frame import Frame
+from agent.capture.groups import Group
 from agent.capture.lending import Lending
-from agent.capture.played import Played
 from agent.capture.source import Stamp
 from agent.errors import NoRoomError
 from agent.frames import FrameFormat, Slots, allocate, free_bytes
@@ -20,10 +22,12 @@ from agent.frames.segment import SHARED_MEMORY
 GRAY = FrameFormat(8, 4, "gray8")
 
 
-def _frame(number: int, accounting: Accounting) -> Played:
+def _frame(number: int, accounting: Accounting) -> Frame:
     accounting.arrived()
     pixels = np.full((4, 8), number, np.uint8)
-    return Played(ArrayPicture(pixels, pts_s=number / 25, stamp=Stamp.now()), number)
+    unit = PictureUnit(content=None, pts_s=number / 25, size=32, stamp=Stamp.now())
+    group = Group(unit.pts_s, alone=True)
+    return Frame(unit, number, group, unit.pts_s, number, ArrayPicture(pixels, unit.pts_s))
 
 
 def _slots(count: int, frame_format: FrameFormat = GRAY) -> tuple[Slots, Slots]:

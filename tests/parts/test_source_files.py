@@ -11,7 +11,7 @@ from agent.capture.pyav_options import Place
 from agent.capture.pyav_source import open_pyav
 from agent.capture.source import Source, Unit
 from agent.errors import Cause, SourceError
-from tests.parts.sources import numbers, opened, pixels, play, request, times
+from tests.parts.sources import numbers, opened, pixels, play, request, stamp, times
 from tests.video import Segment, encode, encode_segments
 
 
@@ -92,7 +92,7 @@ def test_a_picture_has_the_stamp_of_its_own_packet(tmp_path: Path, b_frames: int
             pictures += source.decode(unit)
         pictures += source.flush()
     assert len(pictures) == 40
-    assert all(picture.stamp == stamps[round(picture.pts_s, 3)] for picture in pictures)
+    assert all(stamp(picture) == stamps[round(picture.pts_s, 3)] for picture in pictures)
 
 
 def test_decoding_times_never_fall_and_units_know_key_frames(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from agent.capture.source import Source
 from agent.errors import Cause, SourceError
-from tests.parts.sources import numbers, opened, pixels, play, times
+from tests.parts.sources import numbers, opened, pixels, play, stamp, times
 from tests.video import encode, picture, read_number
 
 PASSWORD = "hunter2"
@@ -268,7 +268,7 @@ def test_mjpeg_over_http_is_live_and_has_the_clock_of_arrival(mjpeg: int) -> Non
         assert errors == []
         assert numbers(pictures) == list(range(first, first + 40))
         for one, other in itertools.pairwise(pictures):
-            between_s = (other.stamp.mono_ns - one.stamp.mono_ns) / 1e9
+            between_s = (stamp(other).mono_ns - stamp(one).mono_ns) / 1e9
             assert other.pts_s - one.pts_s == pytest.approx(between_s)
 
 

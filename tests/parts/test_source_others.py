@@ -10,7 +10,7 @@ import pytest
 from agent.capture.open import open_source
 from agent.capture.scene import SceneParams, scene
 from agent.errors import Cause, SourceError
-from tests.parts.sources import numbers, opened, pixels, play, request, times
+from tests.parts.sources import numbers, opened, pixels, play, request, stamp, times
 from tests.video import picture
 
 
@@ -25,9 +25,9 @@ def test_the_scene_comes_at_its_own_pace() -> None:
     assert times(pictures) == [n / 50 for n in range(30)]
     params = SceneParams(width=160, height=90, fps=50, seed=3, frames=30)
     assert np.array_equal(pixels(pictures[7]), scene(7, params))
-    stamps = [p.stamp.mono_ns for p in pictures]
+    stamps = [stamp(p).mono_ns for p in pictures]
     assert stamps == sorted(stamps)
-    assert abs(pictures[-1].stamp.wall_us / 1e6 - time.time()) < 5
+    assert abs(stamp(pictures[-1]).wall_us / 1e6 - time.time()) < 5
 
 
 def test_waiting_for_the_scene_can_be_interrupted() -> None:

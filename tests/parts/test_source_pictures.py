@@ -11,13 +11,12 @@ from av.video.reformatter import Colorspace, VideoReformatter
 
 from agent.capture.array_picture import ArrayPicture
 from agent.capture.pyav_picture import PyavPicture, Scaler
-from agent.capture.source import Picture, Pixels, Stamp
+from agent.capture.source import Picture, Pixels
 from agent.config.algorithms import PixelFormat
 from tests.parts.sources import opened, pixels, play
 from tests.video import encode
 
 FORMATS: tuple[PixelFormat, ...] = ("bgr24", "rgb24", "gray8", "nv12")
-NOW = Stamp(1, 2)
 
 
 def colourful(width: int = 320, height: int = 240) -> Pixels:
@@ -31,7 +30,7 @@ def colourful(width: int = 320, height: int = 240) -> Pixels:
 def decoded(image: Pixels, pixel_format: str) -> PyavPicture:
     """`image` (BGR) as a decoder would give it in `pixel_format`."""
     frame = VideoFrame.from_ndarray(image, "bgr24").reformat(format=pixel_format)
-    return PyavPicture(frame, 0.0, NOW, Scaler())
+    return PyavPicture(frame, 0.0, Scaler())
 
 
 def difference(one: Pixels, other: Pixels) -> float:
@@ -129,7 +128,7 @@ def test_padding_of_lines_never_shows(pixel_format: PixelFormat, size: tuple[int
 @pytest.mark.parametrize("kind", ["pyav", "array"])
 def test_a_scaler_for_each_format_asked_for_in_turn(kind: str) -> None:
     image = colourful()
-    picture: Picture = decoded(image, "yuv420p") if kind == "pyav" else ArrayPicture(image, 0.0, NOW)
+    picture: Picture = decoded(image, "yuv420p") if kind == "pyav" else ArrayPicture(image, 0.0)
     sizes = ((320, 240), (64, 48), (160, 120), (32, 24), (8, 8))
     first = {(f, s): pixels(picture, f, s) for f in FORMATS for s in sizes}
     for (pixel_format, size), expected in first.items():
@@ -139,7 +138,7 @@ def test_a_scaler_for_each_format_asked_for_in_turn(kind: str) -> None:
 @pytest.mark.parametrize("size", [(320, 240), (160, 120), (640, 480)])
 def test_both_kinds_of_picture_agree(size: tuple[int, int]) -> None:
     image = colourful()
-    array, frame = ArrayPicture(image, 0.0, NOW), decoded(image, "yuv420p")
+    array, frame = ArrayPicture(image, 0.0), decoded(image, "yuv420p")
     assert (array.width, array.height) == (frame.width, frame.height) == (320, 240)
     for pixel_format in ("bgr24", "rgb24", "nv12"):
         assert difference(pixels(array, pixel_format, size), pixels(frame, pixel_format, size)) < 4
@@ -150,7 +149,7 @@ def test_both_kinds_of_picture_agree(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("pixel_format", FORMATS)
 def test_a_gray_array_can_be_had_in_every_format(pixel_format: PixelFormat) -> None:
     gray = colourful()[:, :, 0]
-    out = pixels(ArrayPicture(gray, 0.0, NOW), pixel_format)
+    out = pixels(ArrayPicture(gray, 0.0), pixel_format)
     if pixel_format == "gray8":
         assert np.array_equal(out, gray)
     elif pixel_format != "nv12":
@@ -161,7 +160,7 @@ def test_a_gray_array_can_be_had_in_every_format(pixel_format: PixelFormat) -> N
 
 @pytest.mark.parametrize(("max_width", "size"), [(None, (320, 240)), (100, (100, 75)), (5000, (320, 240))])
 def test_jpeg(max_width: int | None, size: tuple[int, int]) -> None:
-    for picture in (ArrayPicture(colourful(), 0.0, NOW), decoded(colourful(), "yuvj420p")):
+    for picture in (ArrayPicture(colourful(), 0.0), decoded(colourful(), "yuvj420p")):
         data = picture.jpeg(95, max_width)
         image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
         assert (image.shape[1], image.shape[0]) == size
