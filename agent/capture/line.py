@@ -90,6 +90,13 @@ class Line:
                 return True
         return False
 
+    def awaits_s(self, step_s: float) -> float:
+        """When the first frame of the next window is shown, if one is wanted; else infinity."""
+        if not self.sampler.wanted:
+            return math.inf
+        time_s = self.sampler.next_s()
+        return -math.inf if time_s is None else time_s - (self._offsets[0] + _NEAR) * step_s
+
     def may_use(self, frame: Frame, step_s: float) -> bool:
         """Whether a window may be asked for that has this frame in it."""
         if self.keys_only:

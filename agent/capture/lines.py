@@ -1,5 +1,6 @@
 """All algorithms of one stream: frames are played to them, and their windows filled."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -118,6 +119,10 @@ class Lines:
             line.needs(begin_s, end_s, step_s) and self._lending.offers(self._format(line.spec))
             for line in self._lines.values()
         )
+
+    def awaits_s(self, step_s: float) -> float:
+        """See `Audience.awaits_s`."""
+        return min((line.awaits_s(step_s) for line in self._lines.values()), default=math.inf)
 
     def may_use(self, frame: Frame, step_s: float) -> bool:
         """See `Audience.may_use`."""

@@ -30,6 +30,7 @@ from agent.ipc.messages import (
 )
 
 BEAT_S = 1.0
+PATIENCE_S = 0.05  # the agent is answered after this, however much was read
 STUCK_MARGIN_S = 10.0
 
 
@@ -77,12 +78,12 @@ class CaptureLoop:
                 while not self._stopping:
                     self._beat()
                     timeout_s = max(0.0, self._next_beat_s - time.monotonic())
-                    for key, _ in selector.select(timeout_s):
-                        if key.fileobj is self._channel:
-                            for message, fds in self._channel.receive(block=False):
-                                self._on_message(message, fds)
-                        elif (event := self._inbox.pop()) is not None:
-                            self._on_event(event)
+                    ready = selector.select(timeout_s)
+                    self._take_in()
+                    if any(key.fileobj is self._channel for key, _ in ready):
+                        for message, fds in self._channel.receive(block=False):
+                            self._on_message(message, fds)
+                    self._rest()
         except ChannelClosedError:
             return  # the agent is gone, and the reason for this process with it
 
@@ -109,6 +110,19 @@ class CaptureLoop:
                 self._stopping = True
 
     # --- what the reader says ---
+
+    def _take_in(self) -> None:
+        """Look at what has been read, at most so much that the agent need not wait long for an answer."""
+        began_s = time.monotonic()
+        while (event := self._inbox.pop()) is not None:
+            self._on_event(event)
+            if time.monotonic() - began_s > PATIENCE_S:
+                return
+
+    def _rest(self) -> None:
+        """Say what the reader has to wake this loop for."""
+        if self._playing is not None:
+            self._inbox.rest_until(self._playing.rests_until_s)
 
     def _on_event(self, event: Event) -> None:
         match event:

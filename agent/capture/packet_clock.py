@@ -15,7 +15,7 @@ class PacketClock:
     """Turns ticks into seconds; a file that begins again goes on in time without a gap."""
 
     def __init__(self, time_base: Fraction, step_s: float) -> None:
-        self._time_base = time_base
+        self._numerator, self._denominator = time_base.numerator, time_base.denominator
         self._step_s = step_s  # between two frames, where the container does not say
         self._last_dts_s: float | None = None
         self._last_arrival_s: float | None = None
@@ -36,9 +36,9 @@ class PacketClock:
 
         `arrival_s`: when a packet of a live source arrived, monotonic seconds.
         """
-        raw_pts_s = None if pts is None else float(pts * self._time_base)
-        raw_dts_s = None if dts is None else float(dts * self._time_base)
-        lasts_s = float(duration * self._time_base) if duration else self._step_s
+        raw_pts_s = None if pts is None else self._seconds(pts)
+        raw_dts_s = raw_pts_s if dts == pts else None if dts is None else self._seconds(dts)
+        lasts_s = self._seconds(duration) if duration else self._step_s
         raw_s = raw_pts_s if raw_dts_s is None else raw_dts_s
         if raw_s is not None:
             self._follow_jump(raw_s, arrival_s)
@@ -58,6 +58,10 @@ class PacketClock:
         self._begin_s = raw_shown_s if self._begin_s is None else min(raw_shown_s, self._begin_s)
         self._end_s = max(self._end_s, shown_s + lasts_s)
         return pts_s, dts_s
+
+    def _seconds(self, ticks: int) -> float:
+        # As with Fraction, to the bit: whole numbers are divided once.
+        return ticks * self._numerator / self._denominator
 
     def _follow_jump(self, raw_s: float, arrival_s: float | None) -> None:
         if self._last_dts_s is None:

@@ -4,6 +4,7 @@ Frames are played undecoded; `produce` makes the pictures of those that are aske
 for is foreseen, and decoded as its packets come: then there is neither a burst nor a delay when it is due.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -28,6 +29,9 @@ class Audience(Protocol):
 
     def needs(self, begin_s: float, end_s: float, step_s: float) -> bool:
         """Whether a frame that is shown from `begin_s` up to `end_s` is foreseen to be asked for."""
+
+    def awaits_s(self, step_s: float) -> float:
+        """The presentation time before which no frame will be asked for, as far as foreseen."""
 
     def may_use(self, frame: Frame, step_s: float) -> bool:
         """Whether this frame may be asked for."""
@@ -99,6 +103,13 @@ class Playing:
         if group is not None and group.long:
             return f"no key frame in the last {group.count} frames: every frame is decoded"
         return ""
+
+    @property
+    def rests_until_s(self) -> float:
+        """The presentation time up to which frames that come need not be looked at when they come."""
+        if self._in_step or self._unordered:
+            return -math.inf
+        return self._audience.awaits_s(self._step_s)
 
     # --- what comes ---
 

@@ -6,6 +6,7 @@ answering the agent.
 
 import collections
 import contextlib
+import math
 import os
 import random
 import threading
@@ -21,6 +22,7 @@ from agent.errors import Cause, SourceError
 
 MAX_WAITING_UNITS = 250  # about ten seconds of video
 MAX_WAITING_BYTES = 32 << 20
+RESTING_UNITS = 64  # so many may wait for a loop that has nothing to do with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Inbox:
 
     Bounded in units and bytes. When it is full, units are dropped until the next key frame, and counted:
     the reader never waits for the decoder, or the camera would give up on us.
+
+    A loop that has nothing to do with what comes can rest: it is woken for key frames, and for what is shown
+    at the time that it awaits; the rest waits until it looks by itself.
     """
 
     def __init__(self) -> None:
@@ -60,6 +65,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._bytes = 0
         self._dropped = 0
+        self._rest_until_s = -math.inf
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def fileno(self) -> int:
@@ -78,7 +84,18 @@ class Inbox:
                 self._dropped = 0
             self._bytes += unit.size
             self._events.append(unit)
+            can_wait = unit.pts_s is not None and unit.pts_s < self._rest_until_s and not unit.is_key
+            if can_wait and len(self._events) < RESTING_UNITS:
+                return
         os.eventfd_write(self._wake, 1)
+
+    def rest_until(self, pts_s: float) -> None:
+        """Do not wake the loop for what is shown before `pts_s`; minus infinity: wake it for everything."""
+        with self._lock:
+            sooner = pts_s < self._rest_until_s and bool(self._events)
+            self._rest_until_s = pts_s
+        if sooner:
+            os.eventfd_write(self._wake, 1)
 
     def put(self, event: SourceOpened | SourceFailed) -> None:
         """Something else happened; never dropped."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ Pixels = NDArray[np.uint8]
 Interrupted = Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """When something arrived: microseconds since the Unix epoch, and CLOCK_MONOTONIC in nanoseconds."""
 
     wall_us: int
