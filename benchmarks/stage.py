@@ -1,12 +1,14 @@
 """What every benchmark needs around the agent: a camera as a process of its own, a broker, a subscriber."""
 
 import contextlib
-import statistics
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from benchmarks.processes import Program
 from tests.broker import Mosquitto
@@ -27,6 +29,20 @@ class Stage:
     def wait_for_first_result(self) -> None:
         """Until frames come, are worked on, and heard of."""
         self.watcher.wait_for_results(1, timeout_s=30.0)
+
+    def place(self, file: Path) -> str:
+        """The path of `file` in the only folder from which the agent may read files."""
+        copy = self.agent.media / file.name
+        if not copy.exists():
+            shutil.copyfile(file, copy)
+        return str(copy)
+
+    def call(self, verb: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Give a command and return its reply. Raises RuntimeError when it was refused."""
+        reply = self.watcher.call(verb, args, timeout_s=30.0)
+        if reply["code"] != HTTPStatus.OK:
+            raise RuntimeError(f"{verb}: {reply}")
+        return reply
 
 
 @contextlib.contextmanager
@@ -51,23 +67,3 @@ def camera(clip: Path, *, group_first: bool = True) -> Iterator[str]:
     with Program(command if group_first else [*command, "--no-group-first"]) as program:
         program.wait_for_lines(1)
         yield program.lines[0]
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The value that `percent` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
-
-
-def spread(values: Sequence[float], digits: int = 3) -> str:
-    """The median, and from where to where the values go."""
-    low, middle, high = (
-        f"{value:.{digits}f}" for value in (min(values), statistics.median(values), max(values))
-    )
-    return middle if len(values) == 1 else f"{middle} ({low} to {high})"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; the first column is text, the others are figures."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,1 +1,1 @@
-"""Programs that the agent is compared with; each prints a line for every frame that it was asked for."""
+"""Programs that do the same job as the agent; each prints a line for every run. Run from the repository."""

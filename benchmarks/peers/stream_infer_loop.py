@@ -1,4 +1,4 @@
-"""Stream Infer in real-time mode with an algorithm that does nothing: `... URL [INTERVAL_S]`.
+"""Stream Infer in real-time mode with an algorithm that does nothing: `... URL INTERVAL_S`.
 
 Set up as its README shows; the decoder is PyAV, as the agent's.
 """
@@ -12,8 +12,7 @@ FPS = 25
 
 def main() -> None:
     """Until the source ends, or somebody ends it."""
-    url = sys.argv[1]
-    interval_s = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0  # noqa: PLR2004  the name of the program, the URL
+    url, interval_s = sys.argv[1], float(sys.argv[2])
     # Only the benchmarks' environment has it, the type checker's has not.
     stream_infer: Any = importlib.import_module("stream_infer")
     algo: Any = importlib.import_module("stream_infer.algo")
