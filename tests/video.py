@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -160,6 +161,7 @@ def encode(  # noqa: PLR0913 - each is one independent property of the file
     open_gop: bool = False,
     pts: Sequence[float] | None = None,
     start: int = 0,
+    keys: Sequence[int] | None = None,
 ) -> Path:
     """Write `frames` numbered pictures to `path` and return it; the suffix chooses the container.
 
@@ -167,7 +169,7 @@ def encode(  # noqa: PLR0913 - each is one independent property of the file
     .m3u8 (HLS, the segments beside it), or .h264 and .h265 for a bare elementary stream. `start` is the
     number burned into the first frame. `pts` are presentation times in seconds, rising, one a frame, for
     variable rate and gaps (not in .avi, which knows none); without it frame n is shown at n / fps. Key
-    frames come each `gop` frames exactly.
+    frames come each `gop` frames exactly, or with `keys` (libx264 only) at these places alone.
     """
     rate = Fraction(fps).limit_denominator(1001)
     if pts is not None:
@@ -182,10 +184,14 @@ def encode(  # noqa: PLR0913 - each is one independent property of the file
             stream.codec_context,
             size=(width, height),
             base=base,
-            options=_options(codec, gop=gop, b_frames=b_frames, open_gop=open_gop),
+            options=_options(codec, gop=gop if keys is None else frames, b_frames=b_frames, open_gop=open_gop)
+            | ({} if keys is None else {"forced-idr": "1"}),
             gop=gop,
         )
-        for frame in _frames(range(start, start + frames), times_s, 1 / rate, base, (width, height)):
+        pictures = _frames(range(start, start + frames), times_s, 1 / rate, base, (width, height))
+        for place, frame in enumerate(pictures):
+            if keys is not None and place in keys:
+                frame.pict_type = PictureType.I
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
