@@ -42,7 +42,7 @@ docs: .venv/test.stamp ## write the generated documents anew
 
 # The benchmarks use the camera, the broker and the subscriber of the tests.
 .PHONY: bench
-bench: .venv-bench/bench.stamp ## measure, beside Stream Infer; ARGS are the benchmarks' own
+bench: .venv-bench/bench.stamp ## measure, beside others; an hour; ARGS="demand --quick" for some, in short
 	.venv-bench/bin/python -m benchmarks $(ARGS)
 
 .PHONY: clean

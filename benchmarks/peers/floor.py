@@ -11,15 +11,17 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import av
 from av.codec.context import ThreadType
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic in PyAV's stubs alone
 ROUNDING_S = 0.001  # containers round to a millisecond
