@@ -5,10 +5,13 @@ the pictures have to be is found by decoding the whole file with PyAV alone (`Wh
 """
 
 import contextlib
+import fcntl
 import itertools
 import os
 import selectors
 import socket
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +28,7 @@ from agent.capture.loop import CaptureLoop
 from agent.capture.open import open_source
 from agent.capture.pyav_picture import PyavPicture, Scaler
 from agent.capture.reader import Inbox, Reader
-from agent.capture.source import Pixels
+from agent.capture.source import Interrupted, OpenRequest, Pixels, Source
 from agent.config.algorithms import Keyframes, PixelFormat
 from agent.errors import ChannelClosedError
 from agent.frames import FrameFormat, Segment, Slots, allocate
@@ -47,6 +50,7 @@ from agent.ipc.messages import (
     Want,
 )
 from tests.parts.sources import request
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -96,7 +100,8 @@ class Captured:
     """A source being captured inside its `with`.
 
     Algorithms in `wanting` (all, unless told otherwise) get the next want as soon as a window is back.
-    Messages are handled in `until` and `watch`, in the caller's thread.
+    Messages are handled in `until` and `watch`, in the caller's thread. The source is opened when the loop
+    has been told what is wanted; slots of a size given beforehand are lent by then, others once it is open.
     """
 
     def __init__(
@@ -191,7 +196,7 @@ class Captured:
 
     def _run(self) -> None:
         try:
-            with Reader(self._request, self._inbox, open_source, Backoff()) as reader:
+            with Reader(self._request, self._inbox, self._open, Backoff()) as reader:
                 CaptureLoop(
                     self._theirs,
                     self._inbox,
@@ -205,6 +210,14 @@ class Captured:
             self._crash = err
         finally:
             self._theirs.close()
+
+    def _open(self, request: OpenRequest, interrupted: Interrupted) -> Source:
+        eventually(self._heard, what="the loop has read what it was told first")
+        return open_source(request, interrupted)
+
+    def _heard(self) -> bool:
+        waiting = fcntl.ioctl(self._theirs.fileno(), termios.FIONREAD, bytes(4))
+        return int.from_bytes(waiting, sys.byteorder) == 0
 
     # --- the agent's side ---
 

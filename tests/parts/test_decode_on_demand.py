@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.config.algorithms import Keyframes
 from agent.ipc.messages import SampleSpec
 from tests.parts.captured import Captured, Whole, Window, play_all, spec, watch
 from tests.video import encode, read_number
 
+KEYFRAMES: tuple[Keyframes, ...] = ("auto", "only", "never")
 NEAR_S = 0.0015  # containers round to a millisecond
 AHEAD_NS = 60_000_000  # a want that came so long before its frame was there in time
 
@@ -89,6 +91,9 @@ def faults(captured: Captured, whole: Whole, *, numbered: bool = True) -> list[s
         windows = captured.windows[name]
         if not windows:
             wrong.append(f"{captured.name} {name}: no window at all")
+        numbers = [window.newest.number for window in windows]
+        if numbers != sorted(set(numbers)):
+            wrong.append(f"{captured.name} {name}: frames twice or out of order: {numbers}")
         for window in windows:
             wrong += [
                 f"{captured.name} {name}: {fault}" for fault in _of_window(window, one, whole, numbered)
@@ -176,42 +181,42 @@ def in_time(windows: list[Window], due_s: list[float]) -> list[tuple[Window, flo
     return found
 
 
-def grid(first_s: float, interval_s: float, end_s: float) -> list[float]:
+def grid(interval_s: float, whole: Whole) -> list[float]:
     """When runs are due."""
-    return [first_s + k * interval_s for k in range(math.ceil((end_s - first_s) / interval_s) + 1)]
+    first_s, last_s = whole.times_s[0], whole.times_s[-1]
+    return [first_s + k * interval_s for k in range(math.ceil((last_s - first_s) / interval_s) + 1)]
 
 
-@pytest.mark.parametrize("b_frames", [0, 3])
-def test_exact_frames_are_sampled_without_drift(tmp_path: Path, b_frames: int) -> None:
-    path = encode(tmp_path / "clip.mp4", frames=80, gop=25, b_frames=b_frames)
-    whole = Whole(path)
-    captured = [Captured(path, spec(interval_s, "never")) for interval_s in (0.2, 0.33, 0.5, 1.0)]
-    play_all(captured)
-    for one in captured:
-        interval_s = one.specs["a"].interval_s
+def test_exact_frames_are_sampled_without_drift(tmp_path: Path) -> None:
+    paths = [encode(tmp_path / f"{b}.mp4", frames=80, gop=25, b_frames=b) for b in (0, 3)]
+    captured = [
+        (Captured(p, spec(interval_s)), Whole(p)) for p in paths for interval_s in (0.2, 0.33, 0.5, 1)
+    ]
+    play_all([one for one, _ in captured])
+    for one, whole in captured:
         windows = one.windows["a"]
-        assert windows[0].newest.pts_s == pytest.approx(whole.times_s[0])
-        timely = in_time(windows, grid(whole.times_s[0], interval_s, whole.times_s[-1]))
+        timely = in_time(windows, grid(one.specs["a"].interval_s, whole))
         assert len(timely) >= len(windows) / 2, one.name
         for window, due_s in timely:
             exact_s = next(time_s for time_s in whole.times_s if time_s >= due_s - NEAR_S)
             assert window.newest.pts_s == pytest.approx(exact_s, abs=1e-6), (one.name, due_s)
 
 
-@pytest.mark.parametrize(
-    ("gop", "b_frames", "codec"), [(10, 0, "libx264"), (9, 2, "libx264"), (12, 2, "libx265")]
-)
-def test_a_run_is_late_by_half_an_interval_at_most_to_land_on_a_key_frame(
-    tmp_path: Path, gop: int, b_frames: int, codec: str
-) -> None:
-    path = encode(tmp_path / "clip.mkv", codec=codec, frames=90, gop=gop, b_frames=b_frames)
-    whole = Whole(path)
-    captured = [Captured(path, spec(interval_s, "auto")) for interval_s in (0.24, 0.33, 0.5, 0.7, 1.0)]
-    play_all(captured)
-    for one in captured:
+def test_a_run_is_late_by_half_an_interval_at_most_to_land_on_a_key_frame(tmp_path: Path) -> None:
+    paths = [
+        encode(tmp_path / "p.mkv", frames=90, gop=10),
+        encode(tmp_path / "b2.mkv", frames=90, gop=9, b_frames=2),
+        encode(tmp_path / "hevc.mkv", frames=90, gop=12, b_frames=2, codec="libx265"),
+    ]
+    intervals_s = (0.24, 0.33, 0.5, 0.7, 1.0)
+    captured = [
+        (Captured(p, spec(interval_s, "auto")), Whole(p)) for p in paths for interval_s in intervals_s
+    ]
+    play_all([one for one, _ in captured])
+    for one, whole in captured:
         interval_s = one.specs["a"].interval_s
         windows = one.windows["a"]
-        timely = in_time(windows, grid(whole.times_s[0], interval_s, whole.times_s[-1]))
+        timely = in_time(windows, grid(interval_s, whole))
         assert len(timely) >= len(windows) / 2, one.name
         for window, due_s in timely:
             late_s = window.newest.pts_s - due_s
@@ -223,18 +228,18 @@ def test_a_run_is_late_by_half_an_interval_at_most_to_land_on_a_key_frame(
                 assert window.newest.pts_s == pytest.approx(keys[0], abs=1e-6), (one.name, due_s)
 
 
-@pytest.mark.parametrize("b_frames", [0, 3])
-def test_key_frames_alone_can_be_asked_for(tmp_path: Path, b_frames: int) -> None:
-    path = encode(tmp_path / "clip.ts", frames=80, gop=10, b_frames=b_frames)
-    whole = Whole(path)
-    captured = [Captured(path, spec(interval_s, "only")) for interval_s in (0, 0.1, 0.5, 1.0)]
-    play_all(captured)
-    for one in captured:
+def test_key_frames_alone_can_be_asked_for(tmp_path: Path) -> None:
+    paths = [encode(tmp_path / f"{b}.ts", frames=80, gop=10, b_frames=b) for b in (0, 3)]
+    captured = [
+        (Captured(p, spec(interval_s, "only")), Whole(p)) for p in paths for interval_s in (0, 0.1, 0.5, 1)
+    ]
+    play_all([one for one, _ in captured])
+    for one, whole in captured:
         wrong = faults(one, whole)
         assert not wrong, "\n".join(wrong)
-        assert one.count.decoded <= len(whole.key_times_s) + 1, one.name
-    # As many as there are, when nothing thins them.
-    assert len(captured[0].windows["a"]) + sum(w.skipped for w in captured[0].windows["a"]) == 8
+        assert one.count.decoded <= 8 + 1, one.name
+        if one.specs["a"].interval_s <= 0.1:  # nothing thins them
+            assert sum(1 + window.skipped for window in one.windows["a"]) >= 8, one.name
 
 
 # --- how little is decoded ---
@@ -253,17 +258,31 @@ def test_nothing_is_decoded_for_nobody(tmp_path: Path) -> None:
     assert busy.count.skipped_busy > 0
 
 
-@pytest.mark.parametrize(("suffix", "b_frames"), [(".mp4", 0), (".ts", 0), (".mkv", 3)])
-def test_a_run_for_each_key_frame_decodes_one_frame_a_run(tmp_path: Path, suffix: str, b_frames: int) -> None:
-    path = encode(tmp_path / f"clip{suffix}", frames=75, gop=25, b_frames=b_frames)
-    captured = [Captured(path, spec(1.0, keyframes)) for keyframes in ("auto", "only", "never")]
+def test_a_run_for_each_key_frame_decodes_one_frame_a_run(tmp_path: Path) -> None:
+    clips = [
+        encode(tmp_path / f"clip{suffix}", frames=102, gop=50, b_frames=b_frames)
+        for suffix, b_frames in ((".mp4", 0), (".ts", 0), (".mkv", 3))
+    ]
+    captured = [Captured(p, spec(2.0, keyframes, size=(320, 240))) for p in clips for keyframes in KEYFRAMES]
     play_all(captured)
     for one in captured:
+        # With B-frames the decoder may be given some more, to get out the one that it holds back.
+        decoded_a_run = 4 if ".mkv" in one.name else 1
         runs = len(one.windows["a"])
-        assert one.count.received == 75
+        assert one.count.received == 102
         assert 2 <= runs <= 3
-        # The decoder may be given the next frames to get one out that it holds back.
-        assert one.count.decoded <= runs * (1 + 2 * (b_frames > 0)) + 1, one.name
+        assert one.count.decoded <= runs * decoded_a_run + 1, one.name
+
+
+def test_the_distance_of_key_frames_is_learnt(tmp_path: Path) -> None:
+    """The first group may be decoded in vain, as long as nobody knows when it ends; no other."""
+    path = encode(tmp_path / "clip.mp4", frames=80, gop=15)
+    captured = [Captured(path, spec(0.6, keyframes)) for keyframes in KEYFRAMES]
+    play_all(captured)
+    for one in captured:
+        assert len(one.windows["a"]) >= 4
+        assert one.count.decoded <= 15 + len(one.windows["a"]) + 1, one.name
+        assert one.count.key_interval_s == pytest.approx(0.6)
 
 
 def test_only_groups_with_a_wanted_frame_are_decoded(tmp_path: Path) -> None:
@@ -289,15 +308,5 @@ def test_a_late_want_is_answered_from_the_current_group(tmp_path: Path) -> None:
         assert window.newest.number > 0
         assert window.newest.mono_ns > window.asked_ns - 1_000_000_000
         assert window.skipped > 0
-        captured.until_ended()
+        captured.until(lambda: len(captured.windows["a"]) >= 3, what="more windows")
     assert not faults(captured, whole)
-
-
-def test_a_window_is_not_filled_twice_with_the_same_frame(tmp_path: Path) -> None:
-    """Every frame at most once, and in order, however it was decoded."""
-    path = encode(tmp_path / "clip.mkv", frames=60, gop=20, b_frames=3)
-    captured = [Captured(path, spec(0)), Captured(path, spec(0.04, "auto")), Captured(path, spec(0.2))]
-    play_all(captured)
-    for one in captured:
-        numbers = [window.newest.number for window in one.windows["a"]]
-        assert numbers == sorted(set(numbers)), one.name
