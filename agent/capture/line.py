@@ -115,5 +115,5 @@ class Line:
         """Whether the picture of this frame is worth its memory."""
         if frame.number >= 0 and (not self._frames or frame.number < self._frames[0].number):
             return False
-        short = 1 < self.sampler.sampling.frame_count and self._offsets[0] < _ALL_KEPT
+        short = self.sampler.sampling.frame_count > 1 and self._offsets[0] < _ALL_KEPT
         return self.may_use(frame, step_s) if self.keys_only or not short else True

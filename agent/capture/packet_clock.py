@@ -19,7 +19,8 @@ class PacketClock:
         self._step_s = step_s  # between two frames, where the container does not say
         self._last_dts_s: float | None = None
         self._last_arrival_s: float | None = None
-        self._begin_s: float | None = None  # of this lap, in the container's time
+        self._begin_s: float | None = None  # of this lap, in the container's time before any jump
+        self._jumped = False
         self._end_s = 0.0  # of the last frame shown
         self.lap = 0
         self.shift_s = 0.0  # added to the container's times
@@ -55,7 +56,10 @@ class PacketClock:
         self._last_dts_s = dts_s
         shown_s = dts_s if pts_s is None else pts_s
         raw_shown_s = shown_s - self.shift_s
-        self._begin_s = raw_shown_s if self._begin_s is None else min(raw_shown_s, self._begin_s)
+        if self._begin_s is None:
+            self._begin_s = raw_shown_s
+        elif not self._jumped:
+            self._begin_s = min(raw_shown_s, self._begin_s)
         self._end_s = max(self._end_s, shown_s + lasts_s)
         return pts_s, dts_s
 
@@ -72,10 +76,12 @@ class PacketClock:
             passed_s = arrival_s - self._last_arrival_s
         if not -_BACK_S <= ahead_s <= passed_s + _AHEAD_S:
             self.shift_s += self._step_s - ahead_s
+            self._jumped = True
 
     def begin_lap(self) -> None:
         """The container begins again at its start."""
         if self._begin_s is not None:
             self.shift_s = self._end_s - self._begin_s
         self._begin_s = None
+        self._jumped = False
         self.lap += 1

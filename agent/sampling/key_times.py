@@ -6,6 +6,7 @@ import math
 from agent.sampling.rules import TOLERANCE_S
 
 ASSUMED_S = 2.0  # from key frame to key frame, as long as only one was seen: what most cameras do
+_LATE = 0.125  # share of the usual time by which one may be late
 _GAPS = 3  # the longest of the last few counts: an extra key frame at a change of scene promises nothing
 
 
@@ -41,5 +42,8 @@ class KeyTimes:
         if self._last_s is None:
             return time_s
         period_s = self.interval_s or ASSUMED_S
+        overdue_s = time_s - self._last_s - period_s
+        if self._gaps_s and 0.0 < overdue_s <= _LATE * period_s:
+            return time_s  # it may come at any moment
         periods = max(1, math.ceil((time_s - self._last_s - TOLERANCE_S) / period_s))
         return self._last_s + periods * period_s

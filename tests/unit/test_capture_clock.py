@@ -53,3 +53,38 @@ def test_laps_without_times() -> None:
         decoded += [clock.times(None, None, None)[1] for _ in range(2)]
         clock.begin_lap()
     assert decoded == pytest.approx([0.0, 0.5, 1.0, 1.5])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        # The counter wraps, or a camera's clock is set back: time goes on by one step.
+        ([(95, 0.0), (99, 0.4), (3, 0.8), (7, 1.2)], [9.5, 9.9, 10.4, 10.8]),
+        # It is set ahead by an hour.
+        ([(0, 0.0), (4, 0.4), (36_008, 0.8), (36_012, 1.2)], [0.0, 0.4, 0.9, 1.3]),
+        # Frames were missing for as long as their times say: nothing was set.
+        ([(0, 0.0), (4, 0.4), (304, 30.4), (308, 30.8)], [0.0, 0.4, 30.4, 30.8]),
+        # A gap that comes at once, as from a segment that was lost.
+        ([(0, 0.0), (4, 0.0), (84, 0.0)], [0.0, 0.4, 8.4]),
+    ],
+)
+def test_the_clock_of_a_camera_may_be_set(given: list[tuple[int, float]], expected: list[float]) -> None:
+    clock = PacketClock(Fraction(1, 10), step_s=0.5)
+    times = [clock.times(ticks, ticks, 4, arrival_s) for ticks, arrival_s in given]
+    assert [pts_s for pts_s, _ in times] == pytest.approx(expected)
+    assert [dts_s for _, dts_s in times] == pytest.approx(expected)
+
+
+def test_a_file_may_have_a_gap_but_not_go_back() -> None:
+    clock = PacketClock(Fraction(1, 10), step_s=0.5)
+    times = [clock.times(ticks, ticks, 4)[0] for ticks in (0, 4, 36_000, 4, 8)]
+    assert times == [pytest.approx(one) for one in (0.0, 0.4, 3600.0, 3600.5, 3600.9)]
+
+
+def test_laps_go_on_after_a_jump_too() -> None:
+    clock = PacketClock(Fraction(1, 10), step_s=0.5)
+    shown = []
+    for _ in range(3):
+        shown += [clock.times(ticks, ticks, 5)[0] for ticks in (100, 105, 20, 25)]
+        clock.begin_lap()
+    assert shown == [pytest.approx(10 + 0.5 * number) for number in range(12)]

@@ -1,8 +1,10 @@
 """The sampling rules as tables."""
 
+from typing import Literal
+
 import pytest
 
-from agent.sampling import Due, Sampler, Sampling, Thinner
+from agent.sampling import Due, KeyTimes, Sampler, Sampling, Thinner
 
 
 def _times(fps: float, count: int, start: float = 0.0) -> list[float]:
@@ -130,3 +132,100 @@ def test_next_due_is_known_ahead() -> None:
     assert sampler.next_s() == pytest.approx(11.0)
     sampler.frame(10.75)
     assert sampler.next_s() == pytest.approx(11.0)
+
+
+# --- key frames ---
+
+
+def test_key_frames_are_expected_as_they_came() -> None:
+    keys = KeyTimes()
+    assert (keys.interval_s, keys.last_s) == (None, None)
+    keys.arrived(10.0)
+    assert keys.next_s(10.0) == pytest.approx(12.0)  # what most cameras do
+    keys.arrived(14.0)
+    assert keys.interval_s == pytest.approx(4.0)
+    assert [keys.next_s(time_s) for time_s in (14.0, 15.0, 18.0, 18.1, 19.0)] == pytest.approx(
+        [18, 18, 18, 18.1, 22]
+    )
+    keys.arrived(15.0)  # a change of scene: the longest of the last three counts
+    assert keys.next_s(15.0) == pytest.approx(19.0)
+    for time_s in (16.0, 17.0, 18.0):
+        keys.arrived(time_s)
+    assert keys.next_s(18.0) == pytest.approx(19.0)
+    keys.begin_generation()
+    assert (keys.interval_s, keys.last_s) == (1.0, None)
+
+
+def _play_keys(
+    interval: float, key_s: float, seconds: float, keyframes: Literal["auto", "only", "never"] = "auto"
+) -> list[float]:
+    """When windows went out, of 25 frames a second, a key frame every `key_s`."""
+    keys = KeyTimes()
+    sampler = Sampler(Sampling(1, 1, interval, keyframes), keys)
+    step = round(key_s * 25)
+    out = []
+    for number in range(round(seconds * 25)):
+        is_key = number % step == 0
+        if is_key:
+            keys.arrived(number / 25)
+        elif keyframes == "only":
+            continue
+        sampler.want(number)
+        sampler.frame(number / 25, is_key=is_key)
+        if sampler.take():
+            out.append(number / 25)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("interval", "key_s", "expected"),
+    [
+        (1.0, 2.0, [0, 1, 2, 3, 4, 5]),  # a second late is too late: between key frames the frame itself
+        (2.0, 2.0, [0, 2, 4, 6]),
+        (3.0, 2.0, [0, 4, 6, 10, 12]),
+        (0.2, 2.0, [round(0.2 * n, 2) for n in range(30)]),
+        (4.0, 0.4, [0, 4, 8, 12]),
+    ],
+)
+def test_auto_waits_for_a_key_frame_half_an_interval_at_most(
+    interval: float, key_s: float, expected: list[float]
+) -> None:
+    times = _play_keys(interval, key_s, expected[-1] + 0.5)
+    assert times[: len(expected)] == pytest.approx(expected)
+
+
+def test_a_key_frame_that_does_not_come_is_waited_for_no_longer_than_allowed() -> None:
+    keys = KeyTimes()
+    sampler = Sampler(Sampling(1, 1, 2.0, "auto"), keys)
+    out = []
+    for number in range(200):
+        is_key = number in {0, 65}  # 2.6 s, then none any more
+        if is_key:
+            keys.arrived(number / 25)
+        sampler.want(number)
+        sampler.frame(number / 25, is_key=is_key)
+        if sampler.take():
+            out.append(number / 25)
+    # At 2 one was foreseen, and did not come; at 4 the next is foreseen for 5.2, too late; at 6 for 7.8.
+    assert out == pytest.approx([0, 2.04, 4.0, 6.0])
+
+
+def test_only_takes_nothing_else() -> None:
+    assert _play_keys(1.0, 1.2, 7, "only") == pytest.approx([0, 1.2, 2.4, 3.6, 4.8, 6.0])
+    assert _play_keys(0.0, 2.0, 7, "only") == pytest.approx([0, 2, 4, 6])
+
+
+def test_one_that_begins_late_counts_from_the_key_frame_and_waits_for_nothing() -> None:
+    keys = KeyTimes()
+    keys.arrived(0.0)
+    keys.arrived(4.0)
+    sampler = Sampler(Sampling(1, 1, 4.0, "auto"), keys)
+    sampler.anchor(4.0)
+    sampler.want(1)
+    assert sampler.frame(5.0, is_key=False)
+    assert sampler.take()
+    sampler.want(2)
+    assert sampler.next_s() == pytest.approx(8.0)
+    assert not sampler.frame(7.96, is_key=False)
+    keys.arrived(8.0)
+    assert sampler.frame(8.0, is_key=True)
