@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -265,9 +265,9 @@ def test_a_damaged_group_costs_its_frames_and_no_more(clip: Callable[[str], Path
     def change(unit: Unit) -> Unit:
         if next(counted) in damaged:
             assert isinstance(unit, PacketUnit)
-            worse: VideoPacket = av.Packet(b"\x00\x00\x00\x08" + bytes(range(8)))
+            worse = av.Packet(b"\x00\x00\x00\x08" + bytes(range(8)))
             worse.pts, worse.dts, worse.time_base = unit.packet.pts, unit.packet.dts, unit.packet.time_base
-            unit.packet = worse
+            unit.packet = cast("VideoPacket", worse)
         return unit
 
     with opened(clip("h264")) as source:
