@@ -129,8 +129,8 @@ def report(data: Data) -> str:
     ]
     repetitions = max(len(of) for of in times.values())
     return f"""1080p25, key frame every 0.5 s, results for every frame; {repetitions} times each. From the
-command's being sent until a subscriber has the first result, or the last. The camera begins with what comes
-next, not with a key frame. Beside it a camera and its algorithm stay as they are:
+command's being sent until a subscriber has the first result, or the last. The camera begins with what
+comes next, not with a key frame. Beside it a camera and its algorithm stay as they are:
 
 {goals(found)}
 

@@ -21,7 +21,7 @@ from benchmarks.video import clip
 from tests.waiting import eventually
 
 TITLE = "B. Density"
-CAMERAS = {10.0: (1, 10, 25, 50, 100), 1.0: (1, 5, 10, 15, 20, 25)}
+CAMERAS = {10.0: (1, 10, 25, 50, 100), 1.0: (1, 10, 20, 25)}
 WINDOWS_S = {10.0: 30.0, 1.0: 15.0}
 MANY = 100  # cameras at 10 s: the goal
 MB = 1e6
@@ -67,8 +67,7 @@ def _crowd(number: int, interval_s: float, window_s: float) -> Data:
         )
         began_s = time.monotonic()
         here.agent.start()
-        heard = eventually(lambda: _streams(here) if len(_streams(here)) == number else None, START_S, "all")
-        assert heard
+        eventually(lambda: len(_streams(here)) == number, START_S, "results of all cameras")
         started_s = time.monotonic() - began_s
         time.sleep(SETTLE_S)
         camera_s, begin_us = _cpu_s(cameras), time.time_ns() // 1000
@@ -152,8 +151,8 @@ def report(data: Data) -> str:
     head += ["private a camera, MB (most)", "private, all the rest, MB"]
     return f"""One agent, {data["processors"]} logical cores, cameras of 1080p25 at 4 Mb/s over RTSP, key
 frame every 2 s, `probe` on the whole picture. The cameras are one process that makes the packets of ten
-phases and sends them to all who watch; it runs on the same cores, and is not counted as Vedette's. *Due* is
-the window divided by the interval, for all cameras; *left out* is what results say that they skipped;
+phases and sends them to all who watch; it runs on the same cores, and is not counted as Vedette's. *Due*
+is the window divided by the interval, for all cameras; *left out* is what results say that they skipped;
 *unaccounted* are frames received that are in none of the causes (wanted, not wanted, skipped, corrupt).
 Private memory is what only that process has (USS).
 

@@ -107,8 +107,8 @@ def report(data: Data) -> str:
         [role, *(f"{megabytes:.1f}" for megabytes in of)]
         for role, of in {**memory_mb, "all": everything}.items()
     ]
-    return f"""One RTSP camera 1080p25, `probe` at 1 Hz, {SETTLE_S:g} s after the first result. *Private* is
-what a process alone has (USS); with its part of what it shares it is the PSS.
+    return f"""One RTSP camera 1080p25, `probe` at 1 Hz, {SETTLE_S:g} s after the first result. *Private*
+is what a process alone has (USS); with its part of what it shares it is the PSS.
 
 {table(["process", "private, MB", "with its part of shared pages, MB"], rows)}
 

@@ -142,11 +142,11 @@ def report(data: Data) -> str:
     head += ["message to the worker", "hand-over: write and message"]
     found = [_goal(name, rounds, "all", "hand-over") for name, rounds in formats.items()]
     found += [_goal(name, rounds, "write", "without the message") for name, rounds in formats.items()]
-    return f"""A decoded 1080p picture in the capture process to a numpy view in the worker's process, with
-the agent's own code for slots and messages (without the agent between the two, which passes the message
-on). The copy is numpy's, from warm memory into a slot; swscale alone writes into memory of its own. The
-message does not grow with the picture: most of its time is the kernel's, to wake a process that sleeps.
-Median over the frames of a repetition.
+    return f"""A decoded 1080p picture in the capture process to a numpy view in the worker's process,
+with the agent's own code for slots and messages (without the agent between the two, which passes the
+message on). The copy is numpy's, from warm memory into a slot; swscale alone writes into memory of its
+own. The message does not grow with the picture: most of its time is the kernel's, to wake a process that
+sleeps. Median over the frames of a repetition.
 
 {table(head, rows)}
 

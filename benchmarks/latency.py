@@ -27,7 +27,7 @@ def measure(*, quick: bool) -> Data:
     with camera(clip(key_frame_every_s=2)) as url:
         for repetition in range(1 if quick else 3):
             for name, interval_s in INTERVALS_S.items():
-                one, heard_ms = _round(url, interval_s, 10.0 if quick else 60.0)
+                one, heard_ms = _round(url, interval_s, 10.0 if quick else 45.0)
                 found[name]["rounds"].append(one)
                 bins = Counter(int(value / BIN_MS) for value in heard_ms)
                 for number, count in sorted(bins.items()):
@@ -96,13 +96,13 @@ def report(data: Data) -> str:
     head = ["", "frames", "results", "runs left out", "frames left out, by cause"]
     head += ["p50, ms", "p99", "max", "to the envelope p50, ms", "p99", "Vedette, cores"]
     head += ["rest of the machine, cores"]
-    return f"""One RTSP camera of {FPS} frames a second, key frame every 2 s, `probe`, whole picture in BGR,
-`keyframes = "auto"`; each row is a window after {WARM_UP_S:g} s of warm-up. From the time at which the
-packet had arrived in the capture process to the time at which a subscriber on the same machine, a Python
-program, had the result. The agent does not note when the PUBACK comes; the broker sends it and the message
-to the subscriber in the same breath, so this stands for it, and contains the subscriber's own time. *To the
-envelope* ends where the agent hands the result to delivery (`latency_ms` of the result). *Frames* are those
-that the camera sent in the window, by their numbers.
+    return f"""One RTSP camera of {FPS} frames a second, key frame every 2 s, `probe`, whole picture in
+BGR, `keyframes = "auto"`; each row is a window after {WARM_UP_S:g} s of warm-up. From the time at which
+the packet had arrived in the capture process to the time at which a subscriber on the same machine, a
+Python program, had the result. The agent does not note when the PUBACK comes; the broker sends it and the
+message to the subscriber in the same breath, so this stands for it, and contains the subscriber's own
+time. *To the envelope* ends where the agent hands the result to delivery (`latency_ms` of the result).
+*Frames* are those that the camera sent in the window, by their numbers.
 
 {table(head, rows)}
 

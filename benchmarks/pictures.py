@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import demand, latency
-from benchmarks.figures import Data
+from benchmarks.figures import Data, median
+from benchmarks.video import FPS
 
-FRAME_S = 1 / 25  # where "every frame" stands on an axis of intervals
+MOST_MS = 40  # of the axis of latencies
+FRAME_S = 1 / FPS  # where "every frame" stands on an axis of intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _cost(programs: dict[str, list[tuple[float, float]]], theme: Theme, path: Pa
     axes.minorticks_off()
     for (end, name), height in zip(sorted(ends), _apart(sorted(at for at, _ in ends)), strict=True):
         axes.annotate(
-            f"{NAMES[name]}  {end:.3g}",
+            f"{NAMES[name]}  {end:.2g}",
             (1.01, height),
             xycoords=("axes fraction", "data"),
             color=theme.colours[name],
@@ -122,43 +124,47 @@ def _apart(heights: Sequence[float], factor: float = 1.38) -> list[float]:
 
 
 def _latency(data: Data, theme: Theme, path: Path) -> None:
-    figure, axes = _figure(theme, 8.0, 3.4)
-    colours = (theme.colours["vedette"], theme.colours["opencv"])
-    for name, colour in zip(latency.INTERVALS_S, colours, strict=True):
+    figure, panels = _figure(theme, 8.0, 4.4, rows=len(latency.INTERVALS_S))
+    for axes, name in zip(panels, latency.INTERVALS_S, strict=True):
         counts = {float(key): count for key, count in data[name]["histogram_ms"].items()}
         everything = sum(counts.values())
+        middle_ms = median([one["heard_ms"]["p50"] for one in data[name]["rounds"]])
         axes.bar(
             list(counts),
             [100 * count / everything for count in counts.values()],
             width=latency.BIN_MS,
             align="edge",
-            color=colour,
-            alpha=0.65,
-            label=f"{name} ({everything} results)",
+            color=theme.colours["vedette"],
         )
-    axes.set_xlim(0, 40)
-    axes.set_xlabel("ms from the arrival of a packet to the result at a subscriber", color=theme.faint)
-    axes.set_ylabel("% of the results", color=theme.faint)
-    axes.legend(frameon=False, labelcolor=theme.ink)
-    axes.set_title("How long results take, 1080p25", loc="left", color=theme.ink, fontsize=12)
+        axes.axvline(middle_ms, color=theme.ink, linewidth=1)
+        axes.set_xlim(0, MOST_MS)
+        axes.set_ylabel("% of results", color=theme.faint)
+        beyond = sum(count for at_ms, count in counts.items() if at_ms >= MOST_MS)
+        words = f"{name}: {everything} results, half of them within {middle_ms:.1f} ms"
+        words += f", {beyond} beyond {MOST_MS} ms" if beyond else ""
+        axes.set_title(words, loc="left", color=theme.ink, fontsize=10)
+    panels[-1].set_xlabel("ms from the arrival of a packet to the result at a subscriber", color=theme.faint)
+    figure.tight_layout()
     _save(figure, path)
 
 
-def _figure(theme: Theme, width: float, height: float) -> tuple[Any, Any]:
+def _figure(theme: Theme, width: float, height: float, *, rows: int = 1) -> tuple[Any, Any]:
+    """A figure of `rows` panels above each other, and the panel or all of them."""
     # Only the benchmarks' environment has it, the type checker's has not.
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
     pyplot.switch_backend("svg")
     # The words stay words, and the same figures give the same file.
     pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "vedette", "font.family": "sans-serif"})
-    figure, axes = pyplot.subplots(figsize=(width, height))
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(theme.grid)
-    axes.tick_params(colors=theme.faint, which="both")
-    axes.grid(visible=True, axis="y", color=theme.grid, linewidth=0.6)
-    axes.set_axisbelow(True)
-    return figure, axes
+    figure, panels = pyplot.subplots(rows, 1, figsize=(width, height), squeeze=False)
+    for axes in panels[:, 0]:
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_color(theme.grid)
+        axes.tick_params(colors=theme.faint, which="both")
+        axes.grid(visible=True, axis="y", color=theme.grid, linewidth=0.6)
+        axes.set_axisbelow(True)
+    return figure, panels[0, 0] if rows == 1 else panels[:, 0]
 
 
 def _save(figure: Any, path: Path) -> None:  # noqa: ANN401  a figure of matplotlib

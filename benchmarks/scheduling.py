@@ -220,10 +220,10 @@ def report(data: Data) -> str:
         row("due runs left out, start included", "skipped", 0),
         row("cores of the process that plays captures and workers", "far_cores", 3),
     ]
-    return f"""{STREAMS} streams with {ALGORITHMS} algorithms each, every pair due {HZ} times a second, the
-streams spread evenly; no video. The agent's own dispatcher, channels and envelopes in one process; all
-captures and workers are played by one other process, which fills a window when it is due and answers a run
-at once. Delivery is not in it. There is no goal; one camera with one algorithm at 1 Hz thus costs {
+    return f"""{STREAMS} streams with {ALGORITHMS} algorithms each, every pair due {HZ} times a second,
+the streams spread evenly; no video. The agent's own dispatcher, channels and envelopes in one process;
+all captures and workers are played by one other process, which fills a window when it is due and answers
+a run at once. Delivery is not in it. There is no goal; one camera with one algorithm at 1 Hz thus costs {
         cost / 1e6:.6f} cores of dispatching.
 
 {table(["", "median (lowest to highest)"], rows)}"""
