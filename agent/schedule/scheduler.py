@@ -1,5 +1,8 @@
 """When to ask for a window, and which window a free worker takes."""
 
+import bisect
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -34,11 +37,37 @@ class _Row:
     live: bool = False  # the stream gives frames
 
 
+class _Queue:
+    """Rows in the order in which they are due."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[int, Pair]] = []
+
+    def __iter__(self) -> Iterator[tuple[int, Pair]]:
+        return iter(self._order)
+
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
+    def first(self) -> Pair:
+        """The most overdue."""
+        return self._order[0][1]
+
+    def add(self, pair: Pair, row: _Row) -> None:
+        bisect.insort(self._order, (row.due_ns, pair))
+
+    def remove(self, pair: Pair, row: _Row) -> None:
+        del self._order[bisect.bisect_left(self._order, (row.due_ns, pair))]
+
+
 @dataclass(slots=True)
 class _Crew:
-    """One worker and the pairs that it serves."""
+    """One worker and the pairs that it serves; each row of a live stream is in the queue of its state."""
 
     rows: dict[Pair, _Row] = field(default_factory=dict)
+    idle: _Queue = field(default_factory=_Queue)
+    asked: _Queue = field(default_factory=_Queue)
+    filled: _Queue = field(default_factory=_Queue)
     ready: bool = False
     busy: bool = False
     began_ns: int = 0
@@ -51,6 +80,35 @@ class _Crew:
     def free_ns(self, now_ns: int) -> float:
         """When the worker is expected to be free."""
         return max(now_ns, self.began_ns + self.cost_ns) if self.busy else now_ns
+
+    def queue(self, row: _Row) -> _Queue | None:
+        """Where the row is; None for one that waits for its stream."""
+        match row.next:
+            case Next.IDLE:
+                return self.idle if row.live else None
+            case Next.ASKED:
+                return self.asked
+            case Next.FILLED:
+                return self.filled
+
+    def move(
+        self, pair: Pair, row: _Row, to: Next, *, due_ns: int | None = None, live: bool | None = None
+    ) -> None:
+        """Change a row, and the queue that it is in."""
+        if (before := self.queue(row)) is not None:
+            before.remove(pair, row)
+        row.next = to
+        row.due_ns = row.due_ns if due_ns is None else due_ns
+        row.live = row.live if live is None else live
+        if (after := self.queue(row)) is not None:
+            after.add(pair, row)
+
+    def in_turn(self, now_ns: int) -> Iterator[tuple[int, Pair]]:
+        """What the worker still has to do, in the order in which it is due; without streams that are late."""
+        for due_ns, pair in heapq.merge(self.asked, self.filled):
+            row = self.rows[pair]
+            if row.next is Next.FILLED or now_ns - max(due_ns, row.asked_ns) < LATE_NS:
+                yield due_ns, pair
 
 
 class Scheduler:
@@ -82,9 +140,8 @@ class Scheduler:
         crew = self._crews[worker]
         crew.ready, crew.busy = ready, False
         if not ready:
-            for row in crew.rows.values():
-                if row.next is Next.FILLED:
-                    row.next = Next.IDLE
+            for _, pair in list(crew.filled):
+                crew.move(pair, crew.rows[pair], Next.IDLE)
 
     def add_pair(self, pair: Pair, workers: tuple[str, ...], now_ns: int) -> str:
         """A pair, due now and not live yet; returns its worker, the one with the fewest pairs."""
@@ -95,15 +152,16 @@ class Scheduler:
 
     def remove_pair(self, pair: Pair) -> None:
         """The pair is no longer wanted; its worker may still be at its last window."""
-        del self._crews[self._worker_of.pop(pair)].rows[pair]
+        crew = self._crews[self._worker_of.pop(pair)]
+        row = crew.rows.pop(pair)
+        if (queue := crew.queue(row)) is not None:
+            queue.remove(pair, row)
 
     def set_live(self, pair: Pair, now_ns: int, *, live: bool) -> None:
         """The stream gives frames, or none for now: what was asked of it is lost."""
-        row = self._row(pair)
-        if row.next is Next.ASKED:
-            row.next = Next.IDLE
-        row.live = live
-        row.due_ns = max(row.due_ns, now_ns)
+        crew, row = self._find(pair)
+        to = Next.IDLE if row.next is Next.ASKED else row.next
+        crew.move(pair, row, to, due_ns=max(row.due_ns, now_ns), live=live)
 
     def worker_of(self, pair: Pair) -> str | None:
         """The worker of a pair; None for a pair that is not known."""
@@ -126,48 +184,52 @@ class Scheduler:
         SLACK_NS of its due time. The pairs returned count as asked.
         """
         crew = self._crews[worker]
-        if not crew.ready:
+        if not crew.ready or not crew.idle:
             return []
         free_ns = crew.free_ns(now_ns)
+        cost_ns = crew.cost_ns
         asks: list[Pair] = []
-        for pair, row in sorted(crew.rows.items(), key=lambda item: item[1].due_ns):
-            due_ns = max(row.due_ns, now_ns)
+        before = crew.in_turn(now_ns)
+        ahead = next(before, None)
+        for idle_ns, pair in list(crew.idle):
+            while ahead is not None and ahead <= (idle_ns, pair):
+                free_ns = max(free_ns, ahead[0]) + cost_ns
+                ahead = next(before, None)
+            due_ns = max(idle_ns, now_ns)
             start_ns = max(free_ns, due_ns)
-            if row.next is Next.IDLE:
-                if not row.live or start_ns - due_ns > SLACK_NS:
-                    continue
-                row.next, row.asked_ns = Next.ASKED, now_ns
+            if start_ns - due_ns <= SLACK_NS:
+                row = crew.rows[pair]
+                row.asked_ns = now_ns
                 asks.append(pair)
-            if row.next is Next.FILLED or now_ns - max(row.due_ns, row.asked_ns) < LATE_NS:
-                free_ns = start_ns + crew.cost_ns
+                free_ns = start_ns + cost_ns
+        for pair in asks:
+            crew.move(pair, crew.rows[pair], Next.ASKED)
         return asks
 
     def next_ask_ns(self, worker: str, now_ns: int) -> int | None:
         """When `asks` may answer otherwise although nothing has happened; None: not before something does."""
         crew = self._crews[worker]
-        if not crew.ready or not any(row.live and row.next is Next.IDLE for row in crew.rows.values()):
+        if not crew.ready or not crew.idle:
             return None
-        times = [max(r.due_ns, r.asked_ns) + LATE_NS for r in crew.rows.values() if r.next is Next.ASKED]
+        times = [max(due_ns, crew.rows[pair].asked_ns) + LATE_NS for due_ns, pair in crew.asked]
         if crew.busy:
             times.append(int(crew.began_ns + crew.cost_ns) - SLACK_NS)
         return min((time_ns for time_ns in times if time_ns > now_ns), default=None)
 
     def filled(self, pair: Pair, next_due_ns: int) -> None:
         """The window that was asked for is there; the one after it is due at `next_due_ns`."""
-        row = self._row(pair)
-        row.next, row.after_ns = Next.FILLED, next_due_ns
+        crew, row = self._find(pair)
+        crew.move(pair, row, Next.FILLED)
+        row.after_ns = next_due_ns
 
     def take(self, worker: str, now_ns: int) -> Pair | None:
         """The pair whose window the worker is to run now, the most overdue; the worker counts as busy."""
         crew = self._crews[worker]
-        if not crew.ready or crew.busy:
+        if not crew.ready or crew.busy or not crew.filled:
             return None
-        filled = [(row.due_ns, pair) for pair, row in crew.rows.items() if row.next is Next.FILLED]
-        if not filled:
-            return None
-        _, pair = min(filled)
+        pair = crew.filled.first()
         row = crew.rows[pair]
-        row.next, row.due_ns = Next.IDLE, row.after_ns
+        crew.move(pair, row, Next.IDLE, due_ns=row.after_ns)
         crew.busy, crew.began_ns = True, now_ns
         return pair
 
@@ -185,5 +247,6 @@ class Scheduler:
         """The mean run time of a worker's algorithm, over the last few runs; 0: none yet."""
         return self._crews[worker].run_ns
 
-    def _row(self, pair: Pair) -> _Row:
-        return self._crews[self._worker_of[pair]].rows[pair]
+    def _find(self, pair: Pair) -> tuple[_Crew, _Row]:
+        crew = self._crews[self._worker_of[pair]]
+        return crew, crew.rows[pair]
