@@ -46,8 +46,8 @@ class _Queue:
     def __iter__(self) -> Iterator[tuple[int, Pair]]:
         return iter(self._order)
 
-    def __bool__(self) -> bool:
-        return bool(self._order)
+    def __len__(self) -> int:
+        return len(self._order)
 
     def first(self) -> Pair:
         """The most overdue."""
@@ -188,22 +188,31 @@ class Scheduler:
             return []
         free_ns = crew.free_ns(now_ns)
         cost_ns = crew.cost_ns
+        if free_ns - now_ns + cost_ns * (len(crew.idle) + len(crew.asked) + len(crew.filled)) <= SLACK_NS:
+            asks = [pair for _, pair in crew.idle]  # whatever comes first, the worker gets to each in time
+        else:
+            asks = self._fitting(crew, free_ns, now_ns)
+        for pair in asks:
+            row = crew.rows[pair]
+            row.asked_ns = now_ns
+            crew.move(pair, row, Next.ASKED)
+        return asks
+
+    def _fitting(self, crew: _Crew, free_ns: float, now_ns: int) -> list[Pair]:
+        """The idle pairs that the worker gets to in time, after all that is due before them."""
+        cost_ns = crew.cost_ns
         asks: list[Pair] = []
         before = crew.in_turn(now_ns)
         ahead = next(before, None)
-        for idle_ns, pair in list(crew.idle):
+        for idle_ns, pair in crew.idle:
             while ahead is not None and ahead <= (idle_ns, pair):
                 free_ns = max(free_ns, ahead[0]) + cost_ns
                 ahead = next(before, None)
             due_ns = max(idle_ns, now_ns)
             start_ns = max(free_ns, due_ns)
             if start_ns - due_ns <= SLACK_NS:
-                row = crew.rows[pair]
-                row.asked_ns = now_ns
                 asks.append(pair)
                 free_ns = start_ns + cost_ns
-        for pair in asks:
-            crew.move(pair, crew.rows[pair], Next.ASKED)
         return asks
 
     def next_ask_ns(self, worker: str, now_ns: int) -> int | None:
