@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.figures import Data, Goal, goals, median, spread, table
+from benchmarks.figures import Data, Goal, goals, median, picture, spread, table
 from benchmarks.peers import ffmpeg_pipe
 from benchmarks.processes import Program, watch_cpu
 from benchmarks.stage import camera, stage
@@ -156,6 +156,8 @@ brightness (`probe`), whole picture in BGR, `keyframes = "auto"`. Repetitions: {
 programs one after the other. The floor keeps the same rule as Vedette and does nothing else: no
 supervision, no shared memory, no MQTT. Programs that decode everything do the same at each interval; they
 were measured for {EVERYTHING_S:g} s, and not at 60 s. {ffmpeg}
+
+{picture("cost", "CPU cores for one camera by the interval at which frames are asked for")}
 
 {table(head, rows)}
 

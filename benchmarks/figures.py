@@ -47,3 +47,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; the first column is text, the others are figures."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def picture(name: str, words: str) -> str:
+    """The picture docs/<name>-light.svg, or the dark one on a dark page; `words` for who cannot see it."""
+    return f"""<picture>
+<source media="(prefers-color-scheme: dark)" srcset="../docs/{name}-dark.svg">
+<img alt="{words}" src="../docs/{name}-light.svg">
+</picture>"""

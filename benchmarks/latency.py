@@ -6,7 +6,7 @@ from typing import Any
 
 import msgpack
 
-from benchmarks.figures import Data, Goal, goals, median, percentile, spread, table
+from benchmarks.figures import Data, Goal, goals, median, percentile, picture, spread, table
 from benchmarks.processes import watch_cpu
 from benchmarks.stage import Stage, camera, stage
 from benchmarks.video import FPS, clip
@@ -108,7 +108,7 @@ time. *To the envelope* ends where the agent hands the result to delivery (`late
 
 {goals(_goals(data))}
 
-![How long results take](../docs/latency-light.svg)"""
+{picture("latency", "Two histograms of how long results take")}"""
 
 
 def _row(one: Data) -> list[str]:
