@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-SLACK_NS = 50_000_000  # a window may wait this long for its worker: it hides the way from and to the camera
+SLACK_NS = 50_000_000  # a window may wait this long for its worker; decoding it comes on top, as measured
 LATE_NS = 200_000_000  # a stream that does not fill a window this long after it was due holds up no other
 FIRST_GUESS_NS = 1_000_000  # run time of an algorithm that has not run yet
 _SMOOTHING = 0.2  # share of the newest run in the mean run time
@@ -72,10 +72,16 @@ class _Crew:
     busy: bool = False
     began_ns: int = 0
     run_ns: float = 0.0  # mean; 0: has not run yet
+    fill_ns: float = 0.0  # mean time from when a window was due, or asked for if later, to when it is there
 
     @property
     def cost_ns(self) -> float:
         return self.run_ns or FIRST_GUESS_NS
+
+    @property
+    def slack_ns(self) -> float:
+        """So long before its worker is free a window is asked for."""
+        return SLACK_NS + self.fill_ns
 
     def free_ns(self, now_ns: int) -> float:
         """When the worker is expected to be free."""
@@ -181,14 +187,17 @@ class Scheduler:
         """The pairs of a worker whose next window is to be asked for now, the most overdue first.
 
         A window is asked for when its worker, after all that is due before it, will get to it within
-        SLACK_NS of its due time. The pairs returned count as asked.
+        SLACK_NS of its due time and of the time that windows take to be decoded and filled. The pairs returned count as asked.
         """
         crew = self._crews[worker]
         if not crew.ready or not crew.idle:
             return []
         free_ns = crew.free_ns(now_ns)
         cost_ns = crew.cost_ns
-        if free_ns - now_ns + cost_ns * (len(crew.idle) + len(crew.asked) + len(crew.filled)) <= SLACK_NS:
+        if (
+            free_ns - now_ns + cost_ns * (len(crew.idle) + len(crew.asked) + len(crew.filled))
+            <= crew.slack_ns
+        ):
             asks = [pair for _, pair in crew.idle]  # whatever comes first, the worker gets to each in time
         else:
             asks = self._fitting(crew, free_ns, now_ns)
@@ -210,7 +219,7 @@ class Scheduler:
                 ahead = next(before, None)
             due_ns = max(idle_ns, now_ns)
             start_ns = max(free_ns, due_ns)
-            if start_ns - due_ns <= SLACK_NS:
+            if start_ns - due_ns <= crew.slack_ns:
                 asks.append(pair)
                 free_ns = start_ns + cost_ns
         return asks
@@ -222,12 +231,14 @@ class Scheduler:
             return None
         times = [max(due_ns, crew.rows[pair].asked_ns) + LATE_NS for due_ns, pair in crew.asked]
         if crew.busy:
-            times.append(int(crew.began_ns + crew.cost_ns) - SLACK_NS)
+            times.append(int(crew.began_ns + crew.cost_ns - crew.slack_ns))
         return min((time_ns for time_ns in times if time_ns > now_ns), default=None)
 
-    def filled(self, pair: Pair, next_due_ns: int) -> None:
+    def filled(self, pair: Pair, next_due_ns: int, now_ns: int) -> None:
         """The window that was asked for is there; the one after it is due at `next_due_ns`."""
         crew, row = self._find(pair)
+        took_ns = min(LATE_NS, max(0, now_ns - max(row.due_ns, row.asked_ns)))
+        crew.fill_ns += _SMOOTHING * (took_ns - crew.fill_ns)
         crew.move(pair, row, Next.FILLED)
         row.after_ns = next_due_ns
 

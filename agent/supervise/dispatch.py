@@ -160,7 +160,7 @@ class Dispatcher:
         pools = {frame.pool for frame in message.frames}
         self._pools.window_out(pools)
         self._filled[pair] = Window(message.ticket, pair, message.frames, pools, message.skipped)
-        self._scheduler.filled(pair, message.next_due_ns)
+        self._scheduler.filled(pair, message.next_due_ns, time.monotonic_ns())
         self._move(self._worker(pair))
 
     def done(self, worker: str, message: Done | Failed) -> Window | None:

@@ -35,7 +35,7 @@ def test_one_window_is_outstanding_at_most() -> None:
     scheduler, (pair,) = _scheduler(1)
     assert scheduler.asks("w", 0) == [pair]
     assert scheduler.asks("w", 1) == []
-    scheduler.filled(pair, 1000 * MS)
+    scheduler.filled(pair, 1000 * MS, 0)
     assert scheduler.asks("w", 2) == []
     assert scheduler.take("w", 3) == pair
     assert scheduler.asks("w", 3) == [pair]  # the next one, ahead of its time
@@ -50,7 +50,7 @@ def test_fast_algorithm_is_asked_ahead_for_all_its_streams() -> None:
 def test_overload_asks_only_for_what_the_worker_will_get_to() -> None:
     scheduler, rows = _scheduler(10, run_ms=100)
     assert scheduler.asks("w", 0) == rows[:1]
-    scheduler.filled(rows[0], 40 * MS)
+    scheduler.filled(rows[0], 40 * MS, 0)
     assert scheduler.take("w", 0) == rows[0]
     assert scheduler.asks("w", 0) == []  # the worker is at it for 100 ms
     wake_ns = scheduler.next_ask_ns("w", 0)
@@ -63,7 +63,7 @@ def test_most_overdue_goes_first_and_none_starves() -> None:
     now_ns, served = 0, []
     for _ in range(20):
         for pair in scheduler.asks("w", now_ns):
-            scheduler.filled(pair, now_ns + 40 * MS)  # every stream has a frame each 40 ms
+            scheduler.filled(pair, now_ns + 40 * MS, 0)  # every stream has a frame each 40 ms
         taken = scheduler.take("w", now_ns)
         assert taken is not None
         served.append(taken)
@@ -83,7 +83,7 @@ def test_silent_stream_holds_up_no_other() -> None:
 def test_lost_worker_loses_filled_windows_and_its_pairs_are_asked_again() -> None:
     scheduler, (pair,) = _scheduler(1)
     scheduler.asks("w", 0)
-    scheduler.filled(pair, 0)
+    scheduler.filled(pair, 0, 0)
     scheduler.set_ready("w", ready=False)
     assert scheduler.take("w", 0) is None
     scheduler.set_ready("w", ready=True)
@@ -94,7 +94,7 @@ def test_window_that_came_while_the_worker_started_is_run() -> None:
     scheduler, (pair,) = _scheduler(1)
     scheduler.asks("w", 0)
     scheduler.set_ready("w", ready=False)
-    scheduler.filled(pair, 0)  # asked for before the worker ended
+    scheduler.filled(pair, 0, 0)  # asked for before the worker ended
     scheduler.set_ready("w", ready=True)
     assert scheduler.asks("w", 1) == []
     assert scheduler.take("w", 1) == pair
