@@ -22,7 +22,7 @@ class Demand:
     """The decoder of one open source: what it has been given, and what came out.
 
     `wanted` says whether a frame may be asked for, `keep` whether its picture may be, `on_corrupt` hears of
-    packets that cannot be decoded, `on_good` of others.
+    packets that cannot be decoded, `on_good` of others, `on_lost` of frames that went in and never came out.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Demand:
         keep: Callable[[Frame], bool],
         on_corrupt: Callable[[Frame, SourceError], None],
         on_good: Callable[[], None],
+        on_lost: Callable[[Frame], None],
     ) -> None:
         self._source = source
         self._groups = groups
@@ -41,6 +42,7 @@ class Demand:
         self._keep = keep
         self._on_corrupt = on_corrupt
         self._on_good = on_good
+        self._on_lost = on_lost
         self._begun = 0  # index of the frame that decoding began with
         self._next: int | None = None  # index of the frame that decoding can go on with
         # What the decoder was given and has not given back; False for what it may leave out.
@@ -180,4 +182,7 @@ class Demand:
         """The decoder gives no picture of these; which is the frame's fault unless it was left out."""
         for unit in units:
             frame, wanted = self._inside.pop(unit)
-            frame.good = frame.good and not wanted
+            if wanted and frame.good:
+                frame.good = False
+                if not (frame.leading and self._begun >= frame.group.first):
+                    self._on_lost(frame)

@@ -23,6 +23,7 @@ class Group:
     """A key frame and what follows up to the next one, in decoding order."""
 
     begin_s: float  # presentation time of the key frame
+    first: int  # its index
     alone: bool  # nothing came before it that its leading pictures could refer to
     size: int = 0  # bytes
     count: int = 0
@@ -60,7 +61,7 @@ class Groups:
                 self._headless += 1
                 return None
             alone = self._torn or not self._groups
-            self._groups.append(Group(pts_s, alone=alone, long=not unit.is_key))
+            self._groups.append(Group(pts_s, self._next_index, alone=alone, long=not unit.is_key))
             self._torn = False
         group = self._groups[-1]
         frame = Frame(unit, self._next_index, group, pts_s)

@@ -19,6 +19,7 @@ from agent.sampling import KeyTimes
 
 HOPELESS_FAILURES = 500  # bad packets in a row, twenty seconds of video: the source is opened anew
 _DEFAULT_STEP_S = 0.04
+_ONE_PICTURE_A_PACKET = frozenset({"h264", "hevc", "mjpeg"})
 
 
 class Audience(Protocol):
@@ -69,6 +70,7 @@ class Playing:
             keep=lambda frame: audience.keeps(frame, self._step_s),
             on_corrupt=self._on_corrupt,
             on_good=self._on_good,
+            on_lost=self._on_lost,
         )
         self._step_s = 1.0 / source.info.fps if source.info.fps else _DEFAULT_STEP_S
         self._clocked = source.info.fps is not None
@@ -181,6 +183,11 @@ class Playing:
     def _on_good(self) -> None:
         self._bad_in_a_row = 0
 
+    def _on_lost(self, frame: Frame) -> None:
+        # Other codecs have packets that are never shown.
+        if self._source.info.codec in _ONE_PICTURE_A_PACKET:
+            frame.settle(Fate.CORRUPT, self._accounting)
+
     def _judge(self, error: SourceError) -> None:
         self._bad_in_a_row += 1
         if error.cause is not Cause.CORRUPT or self._bad_in_a_row == HOPELESS_FAILURES:
@@ -211,6 +218,6 @@ class Playing:
         self._groups.next_number += 1
         if unit.is_key:
             self._keys.arrived(picture.pts_s)
-        group = Group(picture.pts_s, alone=True)
+        group = Group(picture.pts_s, number, alone=True)
         self.newest = Frame(unit, number, group, picture.pts_s, number, picture)
         self._audience.play(self.newest)

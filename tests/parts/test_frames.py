@@ -26,7 +26,7 @@ def _frame(number: int, accounting: Accounting) -> Frame:
     accounting.arrived()
     pixels = np.full((4, 8), number, np.uint8)
     unit = PictureUnit(content=None, pts_s=number / 25, size=32, stamp=Stamp.now())
-    group = Group(unit.pts_s, alone=True)
+    group = Group(unit.pts_s, number, alone=True)
     return Frame(unit, number, group, unit.pts_s, number, ArrayPicture(pixels, unit.pts_s))
 
 
