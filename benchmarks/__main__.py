@@ -60,6 +60,8 @@ def main() -> int:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     folder: Path = options.to or HERE
     measured = _earlier(folder / "results.json")
+    if options.draw and not measured:
+        parser.error("nothing was measured yet")
     for name in () if options.draw else options.names or BENCHMARKS:
         begun = {"begun": when(), "machine": machine()}
         measured[name] = begun | BENCHMARKS[name].measure(quick=options.quick)

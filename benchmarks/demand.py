@@ -51,6 +51,7 @@ class Figures:
     runs: list[int] = field(default_factory=list)
     others_cores: list[float] = field(default_factory=list)
     roles: list[dict[str, float]] = field(default_factory=list)
+    failed: int = 0  # windows that had to be measured again
 
 
 Runs = Callable[[], int]  # how many there were so far
@@ -105,12 +106,23 @@ def measure(*, quick: bool) -> Data:
 
 
 def _measure(case: Case, source: str, figures: Figures) -> None:
+    """One window, and once more if it fails: an hour is not to be lost for a program that did not start."""
+    try:
+        _window(case, source, figures)
+    except (AssertionError, RuntimeError) as err:
+        print(f"A: {case} once more, since {err}")
+        figures.failed += 1
+        _window(case, source, figures)
+
+
+def _window(case: Case, source: str, figures: Figures) -> None:
     program = _agent(case, source) if case.program == "vedette" else _peer(case, source)
     with program as (pid, runs):
         time.sleep(EVERYTHING_SETTLE_S if case.program in EVERYTHING else max(SETTLE_S, 1.5 * case.key_s))
         before = runs()
         cpu = watch_cpu(pid, case.window_s)
-        figures.runs.append(runs() - before)
+        ran = runs() - before
+    figures.runs.append(ran)
     figures.cores.append(cpu.total)
     figures.others_cores.append(cpu.others_cores)
     figures.roles.append(cpu.cores)
@@ -174,7 +186,8 @@ Where Vedette's cores go (median):
 {_others([case for case in data["cases"] if not _is_main(case)])}
 
 Runs in the windows of all cases and repetitions, counted and expected (Stream Infer runs again on frames
-that it has seen):
+that it has seen). Windows that had to be measured again, as a program had failed:
+{sum(case["failed"] for case in data["cases"])}.
 
 {_runs(data["cases"], intervals)}"""
 

@@ -66,17 +66,17 @@ def watch_cpu(pid: int, window_s: float) -> CpuWindow:
     """Measure for `window_s`. Raises RuntimeError when a process of the program came or went meanwhile."""
     members = family(pid)
     before = {member: cpu_ns(member) for member in members}
-    busy, began_s = _machine_ticks(), time.monotonic()
+    busy, began_s = machine_cpu_s(), time.monotonic()
     time.sleep(window_s)
     after = {member: cpu_ns(member) for member in members}
-    busy, wall_s = _machine_ticks() - busy, time.monotonic() - began_s
+    busy, wall_s = machine_cpu_s() - busy, time.monotonic() - began_s
     if family(pid).keys() != members.keys():
         raise RuntimeError("the program started or ended processes while it was measured")
     cores: dict[str, float] = {}
     for member, role in members.items():
         used = (after[member] - before[member]) / 1e9 / wall_s
         cores[role] = cores.get(role, 0.0) + used
-    return CpuWindow(wall_s=wall_s, cores=cores, others_cores=busy / TICKS_HZ / wall_s - sum(cores.values()))
+    return CpuWindow(wall_s=wall_s, cores=cores, others_cores=busy / wall_s - sum(cores.values()))
 
 
 def memory(pid: int) -> dict[str, Memory]:
@@ -100,11 +100,11 @@ def cpu_ns(pid: int) -> int:
         raise ProcessLookupError(f"no process {pid}") from err
 
 
-def _machine_ticks() -> int:
-    """Busy time of all cores since boot, in clock ticks."""
+def machine_cpu_s() -> float:
+    """Busy time of all cores since boot, in seconds."""
     fields = [int(field) for field in Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()[1:9]]
     user, nice, system, _idle, _iowait, irq, softirq, _steal = fields
-    return user + nice + system + irq + softirq
+    return (user + nice + system + irq + softirq) / TICKS_HZ
 
 
 class Program:

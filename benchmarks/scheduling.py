@@ -21,6 +21,7 @@ from agent.supervise.dispatch import Dispatcher, Need
 from agent.supervise.outside import Outcome
 from agent.supervise.results import Sequencer
 from benchmarks.figures import Data, median, percentile, spread, table
+from benchmarks.processes import machine_cpu_s
 
 TITLE = "E. Scheduling"
 STREAMS, ALGORITHMS, HZ = 64, 4, 10
@@ -194,12 +195,17 @@ def _round(window_s: float) -> dict[str, float]:
 async def _watch(channels: dict[str, Channel], window_s: float) -> dict[str, Any]:
     near = NearEnd(channels)
     await asyncio.sleep(WARM_UP_S)
-    runs, cpu_ns, began_s = near.runs, time.process_time_ns(), time.monotonic()
+    runs, cpu_ns, began_s, busy_s = near.runs, time.process_time_ns(), time.monotonic(), machine_cpu_s()
     await asyncio.sleep(window_s)
     runs, cpu_ns = near.runs - runs, time.process_time_ns() - cpu_ns
-    wall_s = time.monotonic() - began_s
+    wall_s, busy_s = time.monotonic() - began_s, machine_cpu_s() - busy_s
     near.close()
-    return {"runs_hz": runs / wall_s, "us_a_run": cpu_ns / 1e3 / runs, "cores": cpu_ns / 1e9 / wall_s}
+    return {
+        "runs_hz": runs / wall_s,
+        "us_a_run": cpu_ns / 1e3 / runs,
+        "cores": cpu_ns / 1e9 / wall_s,
+        "machine_cores": busy_s / wall_s,
+    }
 
 
 def report(data: Data) -> str:
@@ -219,6 +225,7 @@ def report(data: Data) -> str:
         row("longest, µs", "late_max_us", 0),
         row("due runs left out, start included", "skipped", 0),
         row("cores of the process that plays captures and workers", "far_cores", 3),
+        row("busy cores of the machine, these two included", "machine_cores", 2),
     ]
     return f"""{STREAMS} streams with {ALGORITHMS} algorithms each, every pair due {HZ} times a second,
 the streams spread evenly; no video. The agent's own dispatcher, channels and envelopes in one process;
