@@ -129,7 +129,7 @@ def _look(sock: socket.socket) -> None:
                     pools[message.pool] = Slots(frame_format, message.count, fds[0], writable=False)
                 case Run():
                     view: np.ndarray[Any, Any] = pools[message.frames[0].pool].view(message.frames[0].slot)
-                    channel.send(Done(message.ticket, str(time.monotonic_ns()).encode(), b"", view.ndim))
+                    channel.send(Done(message.ticket, str(time.monotonic_ns()).encode(), b"", view.ndim, 0))
                 case _:
                     return
 

@@ -55,7 +55,7 @@ class FarEnd:
                 heapq.heappush(self.waiting, (due_ns, ticket, name, algorithm))
             case Run(ticket):
                 self.late_us.append((now_ns - self.asked.pop(ticket)) / 1e3)
-                self.channels[name].send(Done(ticket, _RESULT, b"", 1_000))
+                self.channels[name].send(Done(ticket, _RESULT, b"", 1_000, 1_000))
             case Stop():
                 return False
             case _:

@@ -103,7 +103,7 @@ class Playing:
             return "the source gives no presentation times: every frame is decoded"
         group = self._groups.current
         if group is not None and group.long:
-            return f"no key frame in the last {group.count} frames: every frame is decoded"
+            return "no key frame has come for long: every frame is decoded"
         return ""
 
     @property

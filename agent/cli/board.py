@@ -27,22 +27,29 @@ def board(observed: Observed, notices: Sequence[Notice], head: RenderableType, f
     """Everything that is known, as one picture."""
     parts: list[RenderableType] = [head]
     for device in sorted(observed.devices.values(), key=lambda device: device.id):
-        parts += [Text(), _title(device), _streams(device), _results(device)]
+        parts += [Text(), title(device), _streams(device), _results(device)]
     if not observed.devices:
         parts += [Text(), Text("nothing heard yet", "dim")]
-    parts.append(Text())
+    parts += footer(notices, foot)
+    return Group(*parts)
+
+
+def footer(notices: Sequence[Notice], foot: str) -> list[RenderableType]:
+    """What stands below everything: the newest notices, and how to end."""
+    parts: list[RenderableType] = [Text()]
     for notice in notices:
         text = f"{clock(notice.time_us)[:8]} {'!' if notice.bad else '·'} {notice.device} {notice.text}"
         parts.append(_line(text, "red" if notice.bad else "dim"))
     parts.append(_line(foot, "dim"))
-    return Group(*parts)
+    return parts
 
 
 def _line(text: str, style: str) -> Text:
     return Text(clean(text), style, no_wrap=True, overflow="ellipsis")
 
 
-def _title(device: Device) -> Text:
+def title(device: Device) -> Text:
+    """The device, its state, and how complete its results are."""
     state = device.status.state.value if device.status is not None else "unknown"
     title = Text.assemble((device.id, "bold"), " ", (state, STYLES.get(state, "dim")), no_wrap=True)
     known = device.completeness
@@ -53,7 +60,8 @@ def _title(device: Device) -> Text:
     return title
 
 
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table as all of them look; the last column takes the room that is left."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style="dim")
     for column in columns:
         last = column == columns[-1]
@@ -68,7 +76,7 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 
 def _streams(device: Device) -> Table:
-    table = _table("stream", "state", "picture", "fps", "skipped", "source", right=("fps", "skipped"))
+    table = new_table("stream", "state", "picture", "fps", "skipped", "source", right=("fps", "skipped"))
     for name, status in sorted(device.streams.items()):
         skipped = status.frames.skipped_busy + status.frames.skipped_stale + status.frames.corrupt
         table.add_row(
@@ -88,7 +96,7 @@ def _picture(status: StreamStatus) -> str:
 
 def _results(device: Device) -> Table:
     right = ("results", "per s", "latency", "skipped")
-    table = _table("algorithm", *right, "last result", right=right)
+    table = new_table("algorithm", *right, "last result", right=right)
     silent = {
         (stream, name)
         for name, status in device.algorithms.items()

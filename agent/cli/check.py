@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from agent import log
-from agent.cli import check_broker, check_here, check_kinds, check_sources, findings
+from agent.cli import check_broker, check_here, check_kinds, check_load, check_sources, findings
 from agent.cli.findings import Finding
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with
 from agent.cli.terminal import terminal
@@ -19,7 +20,12 @@ from agent.supervise.child import prepare_children
 
 def check(
     config: ConfigOption = None,
-    as_json: JsonOption = False,  # noqa: FBT002  typer's way
+    load: Annotated[  # noqa: FBT002  typer's way
+        bool,
+        typer.Option("--load", help="Run it all for a while, and say whether the processor can carry it."),
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long, with --load.")] = 10.0,
+    as_json: JsonOption = False,  # noqa: FBT002
     broker: BrokerOption = None,
 ) -> None:
     """Check the configuration, broker, sources, algorithms, shared memory and hardware decoders.
@@ -34,7 +40,7 @@ def check(
         found = check_here.refused(err)
     else:
         with Console(stderr=True).status("Looking at the broker, the sources and the algorithms …"):
-            found = asyncio.run(_look(settings))
+            found = asyncio.run(_look(settings, seconds if load else None))
     if as_json:
         typer.echo(json.dumps(findings.document(found), indent=2, ensure_ascii=False))
     else:
@@ -42,8 +48,8 @@ def check(
     raise typer.Exit(findings.exit_code(found))
 
 
-async def _look(settings: Settings) -> list[Finding]:
-    """Everything, at the same time where it can be."""
+async def _look(settings: Settings, load_s: float | None) -> list[Finding]:
+    """Everything, at the same time where it can be; the load, if it is asked for, alone."""
     secrets = Secrets(settings.paths.secrets)
     found = check_here.configuration(settings, secrets)
     found += check_here.state_folder(settings)
@@ -57,4 +63,6 @@ async def _look(settings: Settings) -> list[Finding]:
     found += await kinds
     found += check_here.shared_memory(settings, looked)
     found += await decoders
+    if load_s is not None:
+        found += await check_load.load(settings, secrets, load_s)
     return found

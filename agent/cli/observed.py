@@ -28,9 +28,6 @@ class Notice:
     time_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
 
-Happening = Result | Notice
-
-
 @dataclass(slots=True)
 class Pair:
     """The results of one algorithm on one stream."""
@@ -55,8 +52,20 @@ class Device:
     status: DeviceStatus | None = None
     streams: dict[str, StreamStatus] = field(default_factory=dict)
     algorithms: dict[str, AlgorithmStatus] = field(default_factory=dict)
+    report: Reported | None = None
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
     completeness: Completeness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A device has told its counters."""
+
+    device: str
+    report: Reported
+
+
+Happening = Result | Notice | Measured
 
 
 class Observed:
@@ -147,9 +156,10 @@ class Observed:
         if before is None or (before.state, before.error) != (status.state, status.error):
             yield Notice(device.id, f"stream {stream} {_said(status)}", bad=status.state not in _GOOD)
 
-    def _reported(self, device: Device, payload: bytes) -> Iterator[Notice]:
+    def _reported(self, device: Device, payload: bytes) -> Iterator[Notice | Measured]:
         before = device.algorithms
-        device.algorithms = dict(Reported.model_validate_json(payload).algorithms) if payload else {}
+        device.report = Reported.model_validate_json(payload) if payload else None
+        device.algorithms = dict(device.report.algorithms) if device.report is not None else {}
         for name, status in device.algorithms.items():
             old = before.get(name)
             if old is None or (old.state, old.error) != (status.state, status.error):
@@ -159,6 +169,8 @@ class Observed:
             for pair in [pair for pair in device.pairs if pair[1] == name]:
                 del device.pairs[pair]
             yield Notice(device.id, f"algorithm {name} removed")
+        if device.report is not None:
+            yield Measured(device.id, device.report)
 
 
 def _said(status: StreamStatus | AlgorithmStatus) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -14,6 +15,8 @@ from agent.cli.observed import Happening, Notice, Observed
 from agent.cli.words import brief, clean, clock
 from agent.contract.codec import json_data
 from agent.contract.result import Result
+
+Draw = Callable[[Observed, Sequence[Notice], RenderableType, str], RenderableType]
 
 _REDRAW_S = 0.25
 _NOTICES = 5  # of the newest, on the table
@@ -38,8 +41,11 @@ class Screen(Protocol):
 class TableScreen:
     """Redraws the table at most four times a second."""
 
-    def __init__(self, observed: Observed, console: Console, head: RenderableType, foot: str) -> None:
+    def __init__(
+        self, observed: Observed, console: Console, head: RenderableType, foot: str, draw: Draw = board
+    ) -> None:
         self._observed = observed
+        self._picture = draw
         self._head = head
         self._foot = foot
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
@@ -68,7 +74,7 @@ class TableScreen:
 
     def _draw(self) -> None:
         self._drawn_s = time.monotonic()
-        picture = board(self._observed, self._notices, self._head, self._foot)
+        picture = self._picture(self._observed, self._notices, self._head, self._foot)
         self._live.update(picture, refresh=True)
 
 
@@ -91,7 +97,7 @@ class LineScreen:
             facts = f"#{result.seq} {result.latency_ms:.1f} ms"
             facts += f", {result.skipped} skipped" if result.skipped else ""
             typer.echo(f"{clock(result.time)} {clean(where)} {facts}: {brief(result.data)}")
-        else:
+        elif isinstance(happening, Notice):
             mark = "! " if happening.bad else ""
             typer.echo(f"{clock(happening.time_us)} {mark}{clean(f'{happening.device} {happening.text}')}")
 
@@ -106,5 +112,5 @@ class JsonScreen(LineScreen):
         """Write the line."""
         if isinstance(happening, Result):
             typer.echo(json_data(happening.model_dump()))
-        else:
+        elif isinstance(happening, Notice):
             typer.echo(clean(f"{happening.device} {happening.text}"), err=True)

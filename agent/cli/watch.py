@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from agent.cli.observed import Observed
+from agent.cli.board import board
+from agent.cli.cost import CostJson, CostLines, cost_board
+from agent.cli.observed import Measured, Observed
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit
-from agent.cli.screen import JsonScreen, LineScreen, Screen, TableScreen
+from agent.cli.screen import Draw, JsonScreen, LineScreen, Screen, TableScreen
 from agent.config.secret import Secrets, redact_url
 from agent.contract.result import Result
 from agent.contract.topics import is_id
@@ -25,16 +27,21 @@ def watch(
     stream: Annotated[str | None, typer.Option(help="Only results of this stream.")] = None,
     algorithm: Annotated[str | None, typer.Option(help="Only results of this algorithm.")] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", min=1, help="End after so many results.")
+        int | None,
+        typer.Option("--count", "-n", min=1, help="End after so many results; with --cost, reports."),
     ] = None,
-    as_json: JsonOption = False,  # noqa: FBT002  typer's way
+    cost: Annotated[  # noqa: FBT002  typer's way
+        bool, typer.Option("--cost", help="Show what streams and algorithms cost, not results.")
+    ] = False,
+    as_json: JsonOption = False,  # noqa: FBT002
     broker: BrokerOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Show live what devices find: a table on a terminal, lines otherwise, until Ctrl-C.
 
     Says when a device, stream or algorithm changes its state, and when a result is missing. With --json,
-    stdout has one result a line, and nothing else.
+    stdout has one result a line, and nothing else. With --cost, it is where the CPU goes: devices tell their
+    counters every 10 seconds.
     """
     for name, value in (("DEVICE", device), ("--stream", stream), ("--algorithm", algorithm)):
         if value is not None and not is_id(value):
@@ -43,31 +50,52 @@ def watch(
     observed = Observed(settings.broker.topic_prefix, device, stream, algorithm)
     head = Text.assemble(("watching ", "dim"), (device or "all devices", "bold"))
     head.append(f" at {redact_url(settings.broker.url)}", "dim")
-    screen: Screen = JsonScreen() if as_json else screen_for(observed, head, "Ctrl-C ends")
+    screen = _screen(observed, head, cost=cost, as_json=as_json)
+    counted = Measured if cost else Result
     try:
         with visit(settings, Secrets(settings.paths.secrets)) as client, screen:
             client.subscribe(observed.filters)
-            follow(client, observed, screen, lambda: False, count)
+            follow(client, observed, screen, lambda: False, count, counted)
     except KeyboardInterrupt:
         return
 
 
-def screen_for(observed: Observed, head: Text, foot: str) -> Screen:
+def _screen(observed: Observed, head: Text, *, cost: bool, as_json: bool) -> Screen:
+    if as_json:
+        return CostJson() if cost else JsonScreen()
+    if cost:
+        return screen_for(observed, head, "Ctrl-C ends", CostLines(), cost_board)
+    return screen_for(observed, head, "Ctrl-C ends")
+
+
+def screen_for(
+    observed: Observed, head: Text, foot: str, lines: Screen | None = None, draw: Draw = board
+) -> Screen:
     """A live table where there is a terminal that can show one, else lines."""
     console = Console()
     if console.is_terminal and not console.is_dumb_terminal:
-        return TableScreen(observed, console, head, foot)
-    return LineScreen()
+        return TableScreen(observed, console, head, foot, draw)
+    return lines or LineScreen()
 
 
 def follow(
-    client: Client, observed: Observed, screen: Screen, over: Callable[[], bool], count: int | None = None
+    client: Client,
+    observed: Observed,
+    screen: Screen,
+    over: Callable[[], bool],
+    count: int | None = None,
+    counted: type[Result | Measured] = Result,
 ) -> None:
-    """Show what comes, until `over`, asked several times a second, or `count` results. Raises LinkError."""
+    """Show what comes, until `over`, asked several times a second, or `count` of `counted`.
+
+    Raises LinkError.
+    """
+    seen = 0
     while not over():
         for message in client.receive(_WAIT_S):
             for happening in observed.hear(message):
                 screen.show(happening)
-                if isinstance(happening, Result) and observed.results == count:
+                seen += isinstance(happening, counted)
+                if seen == count:
                     return
         screen.refresh()

@@ -218,6 +218,9 @@ class Changed(Payload):
 
     id: str = Field(description="of the stream or algorithm")
     changed: bool = Field(description="false when it was so already")
+    warnings: tuple[str, ...] = Field(
+        default=(), description="what may not go as wished, such as a load that the processor cannot carry"
+    )
 
 
 class StreamItem(Payload):

@@ -87,6 +87,11 @@ class StreamStatus(Payload):
     fps: float | None = Field(default=None, description="frames a second that come in, measured")
     fps_decoded: float | None = Field(default=None, description="frames a second decoded, measured")
     bitrate_bps: float | None = Field(default=None, description="bits a second, measured")
+    cpu: float | None = Field(default=None, description="cores that its capture process uses, measured")
+    decode_ms: float | None = Field(default=None, description="CPU time of a decoded frame, measured")
+    decoded: int = Field(default=0, ge=0, description="frames decoded")
+    key_interval_s: float | None = Field(default=None, description="seconds from key frame to key frame")
+    note: str | None = Field(default=None, description="what makes it dearer than it could be")
     generation: int = Field(
         default=0, ge=0, description="grows when the source was opened or its picture changed"
     )
@@ -127,6 +132,9 @@ class AlgorithmStatus(Payload):
     skipped: int = Field(default=0, ge=0, description="due runs that were left out")
     run_ms_mean: float | None = Field(default=None, description="of the recent runs")
     run_ms_max: float | None = Field(default=None, description="of the recent runs")
+    runs_per_s: float | None = Field(default=None, description="measured")
+    run_cpu_ms: float | None = Field(default=None, description="CPU time of the recent runs, mean")
+    cpu: float | None = Field(default=None, description="cores that its runs use, measured")
     error: str | None = Field(default=None, description="the last error, one line")
     traceback: str | None = Field(
         default=None, description=f"the last traceback, without passwords, {TRACEBACK_BYTES} bytes at most"

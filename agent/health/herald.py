@@ -12,11 +12,17 @@ _COUNTERS = {
     "fps",
     "fps_decoded",
     "bitrate_bps",
+    "cpu",
+    "decode_ms",
+    "decoded",
+    "key_interval_s",
     "runs",
     "results",
     "skipped",
     "run_ms_mean",
     "run_ms_max",
+    "run_cpu_ms",
+    "runs_per_s",
     "retry_in_s",
 }
 

@@ -138,6 +138,18 @@ STREAM: Final[tuple[Row[StreamStatus], ...]] = (
         "Frames that are decoded, measured.",
         lambda s: s.fps_decoded,
     ),
+    _row("vedette_stream_decoded_total", "Frames decoded.", lambda s: s.decoded),
+    _row("vedette_stream_cpu_cores", "Cores that the capture process uses, measured.", lambda s: s.cpu),
+    _row(
+        "vedette_stream_decode_seconds",
+        "CPU time of a decoded frame, measured.",
+        lambda s: _seconds(s.decode_ms),
+    ),
+    _row(
+        "vedette_stream_key_interval_seconds",
+        "Time from key frame to key frame.",
+        lambda s: s.key_interval_s,
+    ),
     _row(
         "vedette_stream_bytes_per_second",
         "Encoded bytes that come in, measured.",
@@ -181,6 +193,12 @@ ALGORITHM: Final[tuple[Row[AlgorithmStatus], ...]] = (
         "Longest duration of the recent runs.",
         lambda a: _seconds(a.run_ms_max),
     ),
+    _row(
+        "vedette_algorithm_run_cpu_seconds",
+        "Mean CPU time of the recent runs, all threads.",
+        lambda a: _seconds(a.run_cpu_ms),
+    ),
+    _row("vedette_algorithm_cpu_cores", "Cores that the runs use, measured.", lambda a: a.cpu),
 )
 
 

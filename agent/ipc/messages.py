@@ -261,6 +261,7 @@ class Done(Message):
     data: bytes
     json: bytes  # the JSON twin, empty when nobody asked for it
     run_ns: int
+    cpu_ns: int  # of the whole worker meanwhile, all its threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,7 @@ class Failed(Message):
     trace: str
     packed: bool  # False: the result could not be packed
     run_ns: int
+    cpu_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from agent.ipc.messages import Done, Failed, StartFailed
 from agent.supervise.streams import now_us
 
 _RECENT_RUNS = 100
+_CPU_SPELL_S = 5.0
 _ERROR_CHARS = 500
 
 
@@ -43,6 +44,13 @@ class AlgorithmRun:
     _recent_ms: collections.deque[float] = field(
         default_factory=lambda: collections.deque(maxlen=_RECENT_RUNS)
     )
+    _recent_cpu_ms: collections.deque[float] = field(
+        default_factory=lambda: collections.deque(maxlen=_RECENT_RUNS)
+    )
+    _cpu_ns: int = 0
+    _measured: tuple[float, int, int] | None = None  # monotonic seconds, CPU time and runs by then
+    _cpu: float | None = None
+    _runs_hz: float | None = None
 
     def workers(self) -> tuple[str, ...]:
         """The names of its workers."""
@@ -61,12 +69,12 @@ class AlgorithmRun:
 
     def on_done(self, done: Done, skipped: int) -> None:
         """A run gave a result."""
-        self._ran(done.run_ns, skipped)
+        self._ran(done, skipped)
         self.results += 1
 
     def on_failed(self, failed: Failed, skipped: int) -> None:
         """A run raised, or its result cannot be packed."""
-        self._ran(failed.run_ns, skipped)
+        self._ran(failed, skipped)
         if failed.packed:
             self.failures += 1
         else:
@@ -93,10 +101,28 @@ class AlgorithmRun:
         self.trace = self.redact(trace)[-TRACEBACK_BYTES:] or None
         self.error_us = now_us()
 
-    def _ran(self, run_ns: int, skipped: int) -> None:
+    def _ran(self, run: Done | Failed, skipped: int) -> None:
         self.runs += 1
         self.skipped += skipped
-        self._recent_ms.append(run_ns / 1e6)
+        self._recent_ms.append(run.run_ns / 1e6)
+        self._recent_cpu_ms.append(run.cpu_ns / 1e6)
+        self._cpu_ns += run.cpu_ns
+
+    def measure(self, now_s: float) -> None:
+        """Called now and then: how much CPU the runs have taken since; over spells of some seconds."""
+        if self._measured is None:
+            self._measured = (now_s, self._cpu_ns, self.runs)
+            return
+        before_s, before_ns, before_runs = self._measured
+        if now_s - before_s >= _CPU_SPELL_S:
+            self._cpu = (self._cpu_ns - before_ns) / 1e9 / (now_s - before_s)
+            self._runs_hz = (self.runs - before_runs) / (now_s - before_s)
+            self._measured = (now_s, self._cpu_ns, self.runs)
+
+    @property
+    def run_cpu_s(self) -> float | None:
+        """CPU seconds of a run, the mean of the recent ones; None before the first."""
+        return statistics.fmean(self._recent_cpu_ms) / 1e3 if self._recent_cpu_ms else None
 
     def status(self) -> AlgorithmStatus:
         """As it is published."""
@@ -121,6 +147,9 @@ class AlgorithmRun:
             skipped=self.skipped,
             run_ms_mean=round(statistics.fmean(recent), 3) if recent else None,
             run_ms_max=round(max(recent), 3) if recent else None,
+            run_cpu_ms=None if self.run_cpu_s is None else round(self.run_cpu_s * 1e3, 3),
+            runs_per_s=None if self._runs_hz is None else round(self._runs_hz, 2),
+            cpu=None if self._cpu is None else round(self._cpu, 4),
             error=self.refusal or self.error,
             traceback=self.trace,
             error_time=self.error_us,

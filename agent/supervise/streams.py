@@ -1,5 +1,6 @@
 """What is known of one stream: fed by its capture process, read as its status."""
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -7,6 +8,7 @@ from agent.config.streams import StreamConfig
 from agent.contract.status import FrameCounts, Origin, StreamState, StreamStatus
 from agent.errors import Cause
 from agent.ipc.messages import Counts, Opened, Trouble
+from agent.schedule.load import ASSUMED, ASSUMED_KEY_INTERVAL_S, StreamCost
 
 _COUNTED = ("received", "wanted", "not_wanted", "skipped_busy", "skipped_stale", "corrupt")
 _RATE_SPELL_S = 5.0  # rates are measured over spells of about this length
@@ -19,26 +21,29 @@ def now_us() -> int:
 
 @dataclass(slots=True)
 class _Rates:
-    """Frames and bits a second, measured between two counts."""
+    """What happens in a second, measured between two counts."""
 
     at_s: float = 0.0
-    received: int = 0
-    decoded: int = 0
-    received_bytes: int = 0
+    last: Counts | None = None
     fps: float | None = None
     fps_decoded: float | None = None
     bitrate_bps: float | None = None
+    cpu: float | None = None
+    decode_s: float | None = None  # of one frame: stays when nothing was decoded
 
     def count(self, counts: Counts, now_s: float) -> None:
-        elapsed_s = now_s - self.at_s
-        if self.at_s and elapsed_s < _RATE_SPELL_S and self.fps is not None:
+        last, elapsed_s = self.last, now_s - self.at_s
+        if last is not None and elapsed_s < _RATE_SPELL_S and self.fps is not None:
             return
-        if self.at_s and elapsed_s > 0.0:
-            self.fps = round((counts.received - self.received) / elapsed_s, 2)
-            self.fps_decoded = round((counts.decoded - self.decoded) / elapsed_s, 2)
-            self.bitrate_bps = round(8 * (counts.received_bytes - self.received_bytes) / elapsed_s)
-        self.at_s, self.received, self.decoded = now_s, counts.received, counts.decoded
-        self.received_bytes = counts.received_bytes
+        if last is not None and elapsed_s > 0.0:
+            decoded = counts.decoded - last.decoded
+            self.fps = (counts.received - last.received) / elapsed_s
+            self.fps_decoded = decoded / elapsed_s
+            self.bitrate_bps = 8 * (counts.received_bytes - last.received_bytes) / elapsed_s
+            self.cpu = (counts.cpu_ns - last.cpu_ns) / 1e9 / elapsed_s
+            if decoded:
+                self.decode_s = (counts.decode_ns - last.decode_ns) / 1e9 / decoded
+        self.at_s, self.last = now_s, counts
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +62,9 @@ class StreamRun:
     generation: int = 0
     next_frame: int = 0
     refusal: str | None = None  # why it cannot run as it is configured
-    _before: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTED, "reopened"), 0))
+    _before: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys((*_COUNTED, "reopened", "decoded"), 0)
+    )
     _counts: Counts | None = None
     _rates: _Rates = field(default_factory=_Rates)
 
@@ -116,6 +123,22 @@ class StreamRun:
             self.cause, self.error = Cause.TIMEOUT, f"the capture process {reason}"
             self.to(StreamState.RETRYING)
 
+    def cost(self) -> StreamCost | None:
+        """What it was measured to cost; None as long as it was not."""
+        counts, rates = self._counts, self._rates
+        if counts is None or not rates.fps or rates.cpu is None:
+            return None
+        decode_s = rates.decode_s if rates.decode_s is not None else ASSUMED.decode_s
+        decoding = decode_s * (rates.fps_decoded or 0.0)
+        return StreamCost(
+            fps=rates.fps,
+            played_fps=min(rates.fps, self.config.fps or rates.fps),
+            # A note says that every frame is decoded, and why.
+            key_interval_s=math.inf if counts.note else counts.key_interval_s or ASSUMED_KEY_INTERVAL_S,
+            decode_s=decode_s,
+            base_cores=max(0.0, rates.cpu - decoding),
+        )
+
     def refuse(self, why: str | None) -> None:
         """It cannot run as it is configured; None: it can."""
         self.refusal = why
@@ -149,10 +172,19 @@ class StreamRun:
             width=opened.width if opened else None,
             height=opened.height if opened else None,
             codec=opened.codec if opened else None,
-            fps=rates.fps if running else None,
-            fps_decoded=rates.fps_decoded if running else None,
-            bitrate_bps=rates.bitrate_bps if running else None,
+            fps=_rounded(rates.fps, 2) if running else None,
+            fps_decoded=_rounded(rates.fps_decoded, 2) if running else None,
+            bitrate_bps=_rounded(rates.bitrate_bps, 0) if running else None,
+            cpu=_rounded(rates.cpu, 4) if running else None,
+            decode_ms=None if rates.decode_s is None else round(rates.decode_s * 1e3, 3),
+            decoded=total["decoded"],
+            key_interval_s=_rounded(counts.key_interval_s, 3) or None if counts is not None else None,
+            note=(counts.note or None) if counts is not None else None,
             generation=self.generation,
             reopened=total["reopened"],
             frames=FrameCounts(**{name: total[name] for name in _COUNTED}),
         )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

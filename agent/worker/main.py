@@ -98,17 +98,23 @@ class Worker:
     def _run(self, message: Run) -> Done | Failed:
         instance = self._instances[_SHARED if self._shared else message.stream]
         frames = self._frames(message)
-        began_ns = time.monotonic_ns()
+        began_ns, cpu_began_ns = time.monotonic_ns(), time.process_time_ns()
         result = call_foreign(lambda: instance.run(frames))
         run_ns = time.monotonic_ns() - began_ns
+
+        def cpu_ns() -> int:
+            return time.process_time_ns() - cpu_began_ns
+
         if isinstance(result, Raised):
-            return Failed(message.ticket, result.error, result.trace, packed=True, run_ns=run_ns)
+            return Failed(
+                message.ticket, result.error, result.trace, packed=True, run_ns=run_ns, cpu_ns=cpu_ns()
+            )
         try:
             data = pack_data(result) if self._args.codec != "json" else b""
             twin = json_data(result) if self._args.codec != "msgpack" else b""
         except UnpackableError as err:
-            return Failed(message.ticket, str(err), "", packed=False, run_ns=run_ns)
-        return Done(message.ticket, data, twin, run_ns)
+            return Failed(message.ticket, str(err), "", packed=False, run_ns=run_ns, cpu_ns=cpu_ns())
+        return Done(message.ticket, data, twin, run_ns, cpu_ns())
 
     def _frames(self, message: Run) -> Frames:
         pools = [self._pools[ref.pool] for ref in message.frames]

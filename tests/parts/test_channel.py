@@ -27,10 +27,15 @@ def _one(channel: Channel) -> Message:
     "message",
     [
         Want("motion", 17),
-        Sample((SampleSpec("a", 3, 5, 0.2, "never", 640, 360, "bgr24"), SampleSpec("b", 1, 0, 0.0, "auto", 0, 0, "nv12"))),
+        Sample(
+            (
+                SampleSpec("a", 3, 5, 0.2, "never", 640, 360, "bgr24"),
+                SampleSpec("b", 1, 0, 0.0, "auto", 0, 0, "nv12"),
+            )
+        ),
         Filled(17, "motion", 2, (FRAME, FRAME), 3, 99),
         Run(17, "door", (FRAME,)),
-        Done(17, b"\x01\x02", b"", 5),
+        Done(17, b"\x01\x02", b"", 5, 4),
         Opened(
             generation=1,
             width=1920,
@@ -79,7 +84,7 @@ def test_descriptors_travel_with_their_message() -> None:
 
 def test_large_results_come_whole() -> None:
     ours, theirs = _pair()
-    big = Done(1, os.urandom(3_000_000), b"{}", 1)
+    big = Done(1, os.urandom(3_000_000), b"{}", 1, 1)
     ours.post(big)
     got: list[Message] = []
     while not got:
@@ -93,10 +98,10 @@ def test_large_results_come_whole() -> None:
 
 def test_peer_that_does_not_read_counts_as_gone() -> None:
     ours, theirs = _pair()
-    fills = Done(1, bytes(MAX_BACKLOG_BYTES // 2), b"", 1)
+    fills = Done(1, bytes(MAX_BACKLOG_BYTES // 2), b"", 1, 1)
     ours.post(fills)
     with pytest.raises(ChannelClosedError, match="does not read"):
-        ours.post(Done(1, bytes(MAX_BACKLOG_BYTES), b"", 1))
+        ours.post(Done(1, bytes(MAX_BACKLOG_BYTES), b"", 1, 1))
     ours.close()
     theirs.close()
 

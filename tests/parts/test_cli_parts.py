@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.call import parse_arguments
 from agent.cli.completeness import MAX_RANGES, Completeness
-from agent.cli.observed import Notice, Observed
+from agent.cli.observed import Measured, Notice, Observed
 from agent.cli.parameters import Parameter, parameters
 from agent.cli.words import brief, clean, outline
 from agent.contract.codec import json_data, pack_data
@@ -146,7 +146,9 @@ def _twin(seq: int) -> Inbound:
 
 def _texts(observed: Observed, *messages: Inbound) -> list[str]:
     happenings = [happening for message in messages for happening in observed.hear(message)]
-    return [h.text if isinstance(h, Notice) else f"#{h.seq}" for h in happenings]
+    return [
+        h.text if isinstance(h, Notice) else f"#{h.seq}" for h in happenings if not isinstance(h, Measured)
+    ]
 
 
 def test_a_watcher_tells_results_once_gaps_and_new_starts() -> None:

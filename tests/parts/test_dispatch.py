@@ -66,7 +66,9 @@ class World:
     def finish(self, worker: str) -> None:
         if self.given[worker]:
             self.runs += 1
-            self.dispatcher.done(worker, Done(self.given[worker].pop().ticket, b"x", b"", 1_000_000))
+            self.dispatcher.done(
+                worker, Done(self.given[worker].pop().ticket, b"x", b"", 1_000_000, 1_000_000)
+            )
 
     def die(self, worker: str) -> None:
         self.given[worker].clear()

@@ -49,6 +49,10 @@ REPORT = Reported(
             source="rtsp://10.0.0.5/",
             fps=25.0,
             fps_decoded=5.0,
+            cpu=0.03,
+            decode_ms=4.5,
+            decoded=60,
+            key_interval_s=2.0,
             bitrate_bps=4_000_000.0,
             generation=4,
             reopened=2,
@@ -79,6 +83,8 @@ REPORT = Reported(
             skipped=9,
             run_ms_mean=12.5,
             run_ms_max=80.0,
+            run_cpu_ms=11.0,
+            cpu=0.2,
         ),
         "codes": AlgorithmStatus(
             id="codes", kind="codes", state=AlgorithmState.BROKEN, since=0, origin="file"
@@ -203,6 +209,10 @@ def test_prometheus_reads_what_the_report_says() -> None:
             ("vedette_stream_generation", "door"): 4,
             ("vedette_stream_frames_per_second", "door"): 25,
             ("vedette_stream_decoded_frames_per_second", "door"): 5,
+            ("vedette_stream_decoded_total", "door"): 60,
+            ("vedette_stream_cpu_cores", "door"): 0.03,
+            ("vedette_stream_decode_seconds", "door"): 0.0045,
+            ("vedette_stream_key_interval_seconds", "door"): 2,
             ("vedette_stream_bytes_per_second", "door"): 500_000,
             ("vedette_algorithm_info", "movement", "motion", "1.2"): 1,
             ("vedette_algorithm_info", "codes", "codes", ""): 1,
@@ -218,6 +228,8 @@ def test_prometheus_reads_what_the_report_says() -> None:
             ("vedette_algorithm_skipped_total", "movement"): 9,
             ("vedette_algorithm_run_mean_seconds", "movement"): 0.0125,
             ("vedette_algorithm_run_max_seconds", "movement"): 0.08,
+            ("vedette_algorithm_run_cpu_seconds", "movement"): 0.011,
+            ("vedette_algorithm_cpu_cores", "movement"): 0.2,
         }
         assert {key: values.get(key) for key in expected} == expected
         assert ("vedette_stream_frames_per_second", "gate") not in values  # not known is not zero

@@ -106,6 +106,10 @@ class Agent:
         if any(item.config.frame_count > 99 for item in desired.algorithms.values()):
             raise NoRoomError("600 MiB are needed, 10 MiB are there")
 
+    def check_load(self, before: Desired, after: Desired) -> str | None:
+        grown = len(after.algorithms) - len(before.algorithms)
+        return "needs about 9 cores, 0.4 of 2 are free" if grown and len(after.algorithms) > 5 else None
+
     async def _note(self, what: str) -> None:
         self.done.append(what)
         self.at_work.set()
@@ -144,7 +148,7 @@ def test_what_commands_changed_survives_and_is_told(tmp_path: Path) -> None:
             "id": reply["id"],
             "ok": True,
             "code": 200,
-            "data": {"id": "yard", "changed": True},
+            "data": {"id": "yard", "changed": True, "warnings": []},
             "device": "gate-7",
             "revision": 2,
         }
@@ -154,7 +158,7 @@ def test_what_commands_changed_survives_and_is_told(tmp_path: Path) -> None:
         assert [desired.revision for desired in agent.told] == [2, 3, 4, 5]
         assert agent.told[-1] is agent.control.desired
         same = await agent.call("stream.add", ADD)
-        assert (same["code"], same["data"], same["revision"]) == (200, {"id": "yard", "changed": False}, 5)
+        assert (same["code"], same["data"], same["revision"]) == (200, {"id": "yard", "changed": False, "warnings": []}, 5)
         assert len(agent.told) == 4
 
     async def second(agent: Agent) -> None:
