@@ -50,7 +50,7 @@ class SourceError(VedetteError):
 
 
 class NoRoomError(VedetteError):
-    """Shared memory for frames does not fit: the message has the numbers; the operator acts."""
+    """Shared memory or the processor cannot carry it: the message has the numbers; the operator acts."""
 
     code = "no-room"
 

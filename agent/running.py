@@ -11,6 +11,7 @@ from agent import log
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secret, Secrets
 from agent.config.settings import Settings
+from agent.config.streams import StreamConfig
 from agent.contract import commands as c
 from agent.contract.info import Info, KindInfo, LimitsInfo, VerbInfo
 from agent.contract.status import DeviceState, DeviceStatus, Reported
@@ -66,7 +67,13 @@ class Here:
         self._told_soon = False
         self._log_timer: asyncio.TimerHandle | None = None
         self.catalog = Catalog(settings.paths.algorithms)
-        self.site = Site(self, self.catalog, codec=settings.delivery.codec, log_settings=self._log_settings)
+        self.site = Site(
+            self,
+            self.catalog,
+            codec=settings.delivery.codec,
+            limits=settings.limits,
+            log_settings=self._log_settings,
+        )
 
     def _log_settings(self) -> tuple[str, log.Style]:
         return log.level(), self._settings.log.format
@@ -150,6 +157,7 @@ class Here:
     def take_settings(self, settings: Settings) -> None:
         """agent.toml was read again; what is not a stream or an algorithm takes effect at the next start."""
         self._settings = settings
+        self.site.admission.limits = settings.limits
         log.set_level(settings.log.level)
 
     async def refresh_kinds(self) -> None:
@@ -221,6 +229,10 @@ class Here:
                 "ask for a smaller size or fewer frames, or enlarge /dev/shm"
             )
 
+    def check_load(self, before: Desired, after: Desired) -> str | None:
+        """What to say when the processor has too little left for a change; raises NoRoomError."""
+        return self.site.admission.judge(_configs(before), _configs(after))
+
     async def take_snapshot(self, command: c.SnapshotTake, request_id: str) -> c.SnapshotTaken:
         """Publish a picture. Raises SourceError when there is none."""
         run = self.site.streams[command.stream]
@@ -281,3 +293,10 @@ class Here:
                 correlation_data=message.correlation_data,
             )
         )
+
+
+def _configs(desired: Desired) -> tuple[dict[str, StreamConfig], dict[str, AlgorithmConfig]]:
+    return (
+        {name: item.config for name, item in desired.streams.items()},
+        {name: item.config for name, item in desired.algorithms.items()},
+    )

@@ -37,8 +37,8 @@ class AlgorithmConfig(Table):
     )
     keyframes: Keyframes = Field(
         default="auto",
-        description="`auto`: a run may be late by at most interval / 2 to land on a key frame, which is cheap; "
-        "`only`: key frames and no others are played; `never`: always the exact frame",
+        description="`auto`: a run may be late by at most interval / 2 to land on a key frame, which is "
+        "cheap; `only`: key frames and no others are played; `never`: always the exact frame",
     )
     size: tuple[_Side, _Side] | None = Field(
         default=None, description="width and height in pixels; default: the stream's"

@@ -31,6 +31,7 @@ from agent.config.tables import (
     DeliveryConfig,
     DeviceConfig,
     HealthConfig,
+    LimitsConfig,
     LogConfig,
     PathsConfig,
     SecurityConfig,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     delivery: DeliveryConfig = Field(default_factory=DeliveryConfig)
     paths: PathsConfig = Field(default_factory=PathsConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
     health: HealthConfig = Field(default_factory=HealthConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     streams: tuple[StreamConfig, ...] = ()

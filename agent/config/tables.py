@@ -198,6 +198,19 @@ class SecurityConfig(Table):
     commands_per_s: Number = Field(default=20.0, gt=0, le=10_000, description="faster ones get 429")
 
 
+class LimitsConfig(Table):
+    """What the agent takes on."""
+
+    admission: Literal["off", "warn", "strict"] = Field(
+        default="warn",
+        description="a command that asks for more than the processor has left, by estimate: `warn` says so "
+        "in the reply, `strict` refuses it with 409",
+    )
+    cores: Number | None = Field(
+        default=None, gt=0, le=4096, description="what the agent may use; default: all that it is given"
+    )
+
+
 class HealthConfig(Table):
     """What can be asked on the spot."""
 

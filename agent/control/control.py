@@ -181,19 +181,20 @@ class Control:
 
     async def _change(self, admitted: Admitted, command: Mutation) -> Remembered:
         before = self._desired
+        warnings: tuple[str, ...] = ()
         try:
             self._check_request(admitted)
             after = apply(before, command)
             if after is not before:
                 async with asyncio.timeout(CHECK_LIMIT_S):
-                    await self._check(before, after, id_of(command))
+                    warnings = await self._check(before, after, id_of(command))
         except VedetteError as err:
             after, outcome = before, _refusal(err)
         except TimeoutError:
             error = f"the checks took longer than {CHECK_LIMIT_S:g} s; nothing has changed"
             after, outcome = before, Outcome(code=500, error=error)
         else:
-            changed = c.Changed(id=id_of(command), changed=after is not before)
+            changed = c.Changed(id=id_of(command), changed=after is not before, warnings=warnings)
             outcome = Outcome(code=200, data=changed.model_dump(mode="json"))
         reply = self._gate.encode(admitted, outcome, after.revision)
         try:
@@ -206,8 +207,8 @@ class Control:
         self._adopt(after)
         return reply
 
-    async def _check(self, before: Desired, after: Desired, key: str) -> None:
-        """What the step itself cannot tell of the item that it changed; raises VedetteError."""
+    async def _check(self, before: Desired, after: Desired, key: str) -> tuple[str, ...]:
+        """What the step itself cannot tell of the changed item; returns warnings, raises VedetteError."""
         stream, old_stream = after.streams.get(key), before.streams.get(key)
         if stream is not old_stream and stream is not None:
             # What the file says is trusted, and stays so when a command changes something else.
@@ -218,6 +219,8 @@ class Control:
         if algorithm is not old_algorithm and algorithm is not None:
             await self._checks.check_algorithm(algorithm.config)
             await self._checks.check_fit(after)
+        warning = self._checks.check_load(before, after)
+        return () if warning is None else (warning,)
 
     def _check_request(self, admitted: Admitted) -> None:
         """What may have changed since the command came: it waits for its turn."""

@@ -40,5 +40,8 @@ class Checks(Protocol):
     async def check_algorithm(self, config: AlgorithmConfig) -> None:
         """Raises KindError or CommandError when there is no such kind or it does not take the parameters."""
 
+    def check_load(self, before: Desired, after: Desired) -> str | None:
+        """What to say when the processor has too little left for a change; raises NoRoomError."""
+
     async def check_fit(self, desired: Desired) -> None:
         """Raises NoRoomError, with the numbers, when the frames would not fit into shared memory."""

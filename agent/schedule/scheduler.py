@@ -187,7 +187,8 @@ class Scheduler:
         """The pairs of a worker whose next window is to be asked for now, the most overdue first.
 
         A window is asked for when its worker, after all that is due before it, will get to it within
-        SLACK_NS of its due time and of the time that windows take to be decoded and filled. The pairs returned count as asked.
+        SLACK_NS of its due time and of the time that windows take to be decoded and filled. The pairs
+        returned count as asked.
         """
         crew = self._crews[worker]
         if not crew.ready or not crew.idle:

@@ -7,6 +7,7 @@ from typing import Self
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.streams import StreamConfig
+from agent.config.tables import LimitsConfig
 from agent.contract.status import AlgorithmState, Origin, StreamState
 from agent.errors import KindError, NoRoomError, SecretError
 from agent.frames import FrameFormat
@@ -23,6 +24,7 @@ from agent.ipc.messages import (
     StartFailed,
     Trouble,
 )
+from agent.supervise.admission import Admission
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.catalog import Catalog
 from agent.supervise.children import Children
@@ -50,6 +52,7 @@ class Site:
         catalog: Catalog,
         *,
         codec: Codec,
+        limits: LimitsConfig,
         log_settings: Callable[[], tuple[str, log.Style]],
     ) -> None:
         self.streams: dict[str, StreamRun] = {}
@@ -61,6 +64,7 @@ class Site:
         self._dispatcher = Dispatcher(self.children.post)
         self.snapshots = Snapshots(self.children.post)
         self._pairs = Pairs(self._dispatcher, self.children.post)
+        self.admission = Admission(limits, self.streams, self.algorithms)
         self._explained: set[str] = set()  # workers whose end is known to be a fault already reported
 
     async def __aenter__(self) -> Self:
@@ -194,6 +198,8 @@ class Site:
                     run.on_timeout()
                     self._explained.add(worker)
                     self.children.kill(worker, "a run took too long and was killed")
+            run.measure(now_ns / 1e9)
+        self.admission.measure(now_ns / 1e9)
         self.children.reconcile()
         for name in self.algorithms:
             self._refresh(name)
