@@ -3,6 +3,7 @@
 import selectors
 import time
 
+from agent.capture import memory
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.lending import Lending
 from agent.capture.lines import Lines
@@ -68,6 +69,8 @@ class CaptureLoop:
         self._reopened = 0
         self._next_beat_s = 0.0
         self._stopping = False
+        self._decoded_then = 0  # at the last beat, to see whether decoding goes on
+        self._untidy = False
 
     def run(self) -> None:
         """Until `Stop`, or until the agent is gone."""
@@ -226,9 +229,20 @@ class CaptureLoop:
         if now_s < self._next_beat_s:
             return
         self._next_beat_s = now_s + BEAT_S
+        self._tidy()
         # A reader that hangs beyond all its time limits takes the beat with it: the agent then kills us.
         if self._reader.stuck_s() < self._stuck_after_s + STUCK_MARGIN_S:
             self._send_counts(healthy=self._playing is not None)
+
+    def _tidy(self) -> None:
+        """Give back the memory of what was decoded, unless decoding goes on."""
+        decoded = 0 if self._playing is None else self._playing.decoded
+        if decoded != self._decoded_then:
+            self._decoded_then = decoded
+            self._untidy = True
+        elif self._untidy:
+            self._untidy = False
+            memory.give_back()
 
     def _send_counts(self, *, healthy: bool) -> None:
         of, playing = self._accounting.of, self._playing

@@ -54,7 +54,6 @@ class PacketUnit:
     stamp: Stamp
     shift_s: float = 0.0  # added to the times in the packet
     lap: int = 0
-    clock_s: float | None = None  # the presentation time where the container has no clock
 
 
 class Decoder:
@@ -128,8 +127,8 @@ class Decoder:
     def _picture(self, frame: VideoFrame) -> Picture:
         unit = self._unit_of(frame)
         pts = frame.pts if frame.pts is not None else frame.dts
-        if unit is not None and unit.clock_s is not None:
-            pts_s = unit.clock_s
+        if unit is not None and unit.pts_s is not None:
+            pts_s = unit.pts_s
         elif pts is not None:
             pts_s = float(pts * self._time_base) + (unit.shift_s if unit is not None else 0.0)
         else:

@@ -172,9 +172,8 @@ class PyavSource:
         pts_s, dts_s = self._clock.times(
             packet.pts, packet.dts, packet.duration, stamp.mono_ns / 1e9 if self._live else None
         )
-        clock_s = None
         if self._clockless:
-            clock_s = pts_s = dts_s = (stamp.mono_ns - self._began_ns) / 1e9
+            pts_s = dts_s = (stamp.mono_ns - self._began_ns) / 1e9
         return PacketUnit(
             packet=packet,
             pts_s=pts_s,
@@ -184,7 +183,6 @@ class PyavSource:
             stamp=stamp,
             shift_s=self._clock.shift_s,
             lap=self._clock.lap,
-            clock_s=clock_s,
         )
 
     def _end_lap(self) -> None:

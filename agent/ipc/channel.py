@@ -22,6 +22,10 @@ from agent.ipc.message import Message
 _HEADER = struct.Struct("<IB")  # length of the body, number of descriptors
 _RECEIVE_BYTES = 1 << 18
 _MAX_FDS = 8
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
+# Plain numbers: an enum takes its time to combine flags.
+_BLOCK = int(socket.MSG_CMSG_CLOEXEC)
+_DO_NOT_BLOCK = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
 MAX_MESSAGE_BYTES = 64 << 20
 MAX_BACKLOG_BYTES = 8 << 20
 
@@ -99,10 +103,9 @@ class Channel:
         With `block` waits for at least some bytes. Raises ChannelClosedError at the end of the stream, or
         when the peer sends what is no message.
         """
-        flags = 0 if block else socket.MSG_DONTWAIT
         try:
             data, ancillary, _, _ = self._socket.recvmsg(
-                _RECEIVE_BYTES, socket.CMSG_SPACE(_MAX_FDS * 4), flags | socket.MSG_CMSG_CLOEXEC
+                _RECEIVE_BYTES, _ANCILLARY_BYTES, _BLOCK if block else _DO_NOT_BLOCK
             )
         except (BlockingIOError, InterruptedError):
             return
