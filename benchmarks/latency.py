@@ -120,8 +120,8 @@ the packet had arrived in the capture process to the time at which a subscriber 
 Python program, had the result. The agent does not note when the PUBACK comes; the broker sends it and the
 message to the subscriber in the same breath, so this stands for it, and contains the subscriber's own
 time. *To the envelope* ends where the agent hands the result to delivery (`latency_ms` of the result).
-*Frames* are those that the camera sent in the window, by their numbers. A key frame has most of the bits of its
-group, and takes the longest to decode; once a second every other result is of one.
+*Frames* are those that the camera sent in the window, by their numbers. A key frame has most of
+the bits of its group, and takes the longest to decode; once a second every other result is of one.
 
 {table(head, rows)}
 
