@@ -7,7 +7,8 @@ frames that no other refers to.
 
 import collections
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from agent.capture.frame import Frame
 from agent.capture.groups import Groups
@@ -18,31 +19,32 @@ FOLLOW_STEP = 8  # packets decoded for one that comes, at most: who begins late 
 _MAX_MISTAKES = 3  # so often a frame was wanted after all that had been left out: then none is any more
 
 
+class Judge(Protocol):
+    """Who knows what may be asked for, and hears what became of it."""
+
+    def may_use(self, frame: Frame) -> bool:
+        """Whether the frame may be asked for: if not, it is left out where that harms no other."""
+
+    def keeps(self, frame: Frame) -> bool:
+        """Whether its picture may be asked for."""
+
+    def on_corrupt(self, frame: Frame, error: SourceError) -> None:
+        """Its packet cannot be decoded."""
+
+    def on_decoded(self) -> None:
+        """A packet could be decoded."""
+
+    def on_lost(self, frame: Frame) -> None:
+        """The decoder was given it, and gives no picture of it."""
+
+
 class Demand:
-    """The decoder of one open source: what it has been given, and what came out.
+    """The decoder of one open source: what it has been given, and what came out."""
 
-    `wanted` says whether a frame may be asked for, `keep` whether its picture may be, `on_corrupt` hears of
-    packets that cannot be decoded, `on_good` of others, `on_lost` of frames that went in and never came out.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        groups: Groups,
-        *,
-        wanted: Callable[[Frame], bool],
-        keep: Callable[[Frame], bool],
-        on_corrupt: Callable[[Frame, SourceError], None],
-        on_good: Callable[[], None],
-        on_lost: Callable[[Frame], None],
-    ) -> None:
+    def __init__(self, source: Source, groups: Groups, judge: Judge) -> None:
         self._source = source
         self._groups = groups
-        self._wanted = wanted
-        self._keep = keep
-        self._on_corrupt = on_corrupt
-        self._on_good = on_good
-        self._on_lost = on_lost
+        self._judge = judge
         self._begun = 0  # index of the frame that decoding began with
         self._next: int | None = None  # index of the frame that decoding can go on with
         # What the decoder was given and has not given back; False for what it may leave out.
@@ -93,7 +95,7 @@ class Demand:
         """Let go of the pictures that nobody will ask for; the newest stays."""
         newest = self._held[-1] if self._held else None
         for frame in tuple(self._held):
-            if frame is not newest and frame not in self._targets and not self._keep(frame):
+            if frame is not newest and frame not in self._targets and not self._judge.keeps(frame):
                 self._held.remove(frame)
                 frame.picture = None
 
@@ -139,7 +141,7 @@ class Demand:
                 return
 
     def _feed(self, frame: Frame) -> None:
-        wanted = frame in self._targets or self._mistakes >= _MAX_MISTAKES or self._wanted(frame)
+        wanted = frame in self._targets or self._mistakes >= _MAX_MISTAKES or self._judge.may_use(frame)
         self._next = frame.index + 1
         self._inside[frame.unit] = (frame, wanted)
         began_ns = time.thread_time_ns()
@@ -148,12 +150,12 @@ class Demand:
         except SourceError as err:
             del self._inside[frame.unit]
             frame.good = False
-            self._on_corrupt(frame, err)
+            self._judge.on_corrupt(frame, err)
             return
         finally:
             self.decode_ns += time.thread_time_ns() - began_ns
         if pictures:
-            self._on_good()
+            self._judge.on_decoded()
         for picture in pictures:
             self._out(picture)
 
@@ -185,4 +187,4 @@ class Demand:
             if wanted and frame.good:
                 frame.good = False
                 if not (frame.leading and self._begun >= frame.group.first):
-                    self._on_lost(frame)
+                    self._judge.on_lost(frame)

@@ -139,7 +139,7 @@ class Groups:
         while len(self._groups) > 1:
             if self._is_needed(needed()) and sum(group.size for group in self._groups) <= MAX_BYTES:
                 return
-            self._groups.popleft()
+            self._groups.popleft().frames.clear()  # frames know their group: no circle is to be left
 
     def _is_needed(self, needed: int | None) -> bool:
         """Whether the oldest group, which is not the only one, has to be kept."""
@@ -150,6 +150,13 @@ class Groups:
         if first_index is not None and first_index <= max(second.frames[0].index - 1, second.last_leading):
             return True
         return second.leads and second is self._groups[-1] and self._reorders
+
+    def clear(self) -> None:
+        """The source is closed."""
+        for group in self._groups:
+            group.frames.clear()
+        self._groups.clear()
+        self._waiting.clear()
 
     def forget_fed(self, index: int) -> None:
         """Let go of the packets of a long group that were decoded."""

@@ -173,6 +173,7 @@ class CaptureLoop:
         self._next_frame = playing.next_number
         self._decoded += playing.decoded
         self._decode_ns += playing.decode_ns
+        playing.close()
         self._playing = self._lines.stage = None
 
     def _begin_generation(self, width: int, height: int) -> None:

@@ -63,15 +63,7 @@ class Playing:
         self._keys = keys
         self._give_up = give_up
         self._groups = Groups(next_number, reorders=source.info.reorders)
-        self._demand = Demand(
-            source,
-            self._groups,
-            wanted=lambda frame: audience.may_use(frame, self._step_s),
-            keep=lambda frame: audience.keeps(frame, self._step_s),
-            on_corrupt=self._on_corrupt,
-            on_good=self._on_good,
-            on_lost=self._on_lost,
-        )
+        self._demand = Demand(source, self._groups, self)
         self._step_s = 1.0 / source.info.fps if source.info.fps else _DEFAULT_STEP_S
         self._clocked = source.info.fps is not None
         self._in_step = False  # what comes is decoded as it comes
@@ -150,9 +142,10 @@ class Playing:
         while self._groups.rest() is not None:
             self._show()
 
-    def begin_generation(self) -> None:
-        """The size has changed."""
-        self.newest = None
+    def close(self) -> None:
+        """Let go of decoder and packets, which would otherwise wait for the garbage collector."""
+        self._groups.clear()
+        del self._demand
 
     def _is_needed(self, group: Group) -> bool:
         """Whether something of the group that comes in will be asked for."""
@@ -176,14 +169,25 @@ class Playing:
         """Decode what is needed for these frames; False if one of them cannot be had."""
         return self._demand.produce(frames, in_step=self._in_step)
 
-    def _on_corrupt(self, frame: Frame, error: SourceError) -> None:
+    def may_use(self, frame: Frame) -> bool:
+        """See `Judge`."""
+        return self._audience.may_use(frame, self._step_s)
+
+    def keeps(self, frame: Frame) -> bool:
+        """See `Judge`."""
+        return self._audience.keeps(frame, self._step_s)
+
+    def on_corrupt(self, frame: Frame, error: SourceError) -> None:
+        """See `Judge`."""
         frame.settle(Fate.CORRUPT, self._accounting)
         self._judge(error)
 
-    def _on_good(self) -> None:
+    def on_decoded(self) -> None:
+        """See `Judge`."""
         self._bad_in_a_row = 0
 
-    def _on_lost(self, frame: Frame) -> None:
+    def on_lost(self, frame: Frame) -> None:
+        """See `Judge`."""
         # Other codecs have packets that are never shown.
         if self._source.info.codec in _ONE_PICTURE_A_PACKET:
             frame.settle(Fate.CORRUPT, self._accounting)

@@ -3,8 +3,8 @@
 One thread decodes, in slices at most: decoding frames in parallel delays each by a frame a thread.
 """
 
-import collections
 import contextlib
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
@@ -66,7 +66,8 @@ class Decoder:
         self._scaler = Scaler()
         self._last_s: float | None = None
         self._lap = 0
-        self._given: collections.deque[PacketUnit] = collections.deque(maxlen=_REMEMBERED)
+        self._numbers = itertools.count()
+        self._given: dict[int, PacketUnit] = {}  # what has not come out, by its number
         self._seen_key = False
         self._seen_picture = False
         self._bad_key_frames = 0
@@ -79,19 +80,21 @@ class Decoder:
         if unit.lap != self._lap:  # a file began again: first what the decoder still holds of the last lap
             pictures = self.flush()
             self._lap = unit.lap
-        self._given.append(unit)
         self._seen_key |= unit.is_key
         self._leave_out(not wanted)
-        # A tuple of its own each time: PyAV knows an opaque object by its address.
-        unit.packet.opaque = (unit,)
+        # A tuple of its own each time: PyAV knows an opaque object by its address. And only a number in it: a
+        # packet knows its container, and that the decoder, which holds what is in here: a circle for ever.
+        number = next(self._numbers)
+        unit.packet.opaque = (number,)
+        self._given[number] = unit
+        if len(self._given) > _REMEMBERED:
+            del self._given[next(iter(self._given))]
         try:
             frames = self._context.decode(unit.packet)
         except av.error.FFmpegError as err:
             if isinstance(err, av.error.InvalidDataError) and not self._seen_key:
                 return pictures  # not damaged: what it refers to came before we did
             raise self._failure(err, unit) from err
-        finally:
-            unit.packet.opaque = None  # it would keep its own packet alive for ever
         pictures += [self._picture(frame) for frame in frames]
         if frames:
             self._seen_picture = True
@@ -109,6 +112,7 @@ class Decoder:
     def restart(self) -> None:
         """See `Source.restart`."""
         self._context.flush_buffers()
+        self._given.clear()
         self._seen_key = False
 
     def _leave_out(self, leave_out: bool) -> None:  # noqa: FBT001  it is the one thing that is said
@@ -138,10 +142,11 @@ class Decoder:
 
     def _unit_of(self, frame: VideoFrame) -> PacketUnit | None:
         if frame.opaque is not None:
-            return cast("tuple[PacketUnit]", frame.opaque)[0]
+            return self._given.pop(cast("tuple[int]", frame.opaque)[0], None)
         # Decoders of small boards may not carry the opaque object through.
-        same = (unit for unit in reversed(self._given) if unit.packet.pts == frame.pts)
-        return next(same, self._given[-1] if self._given else None)
+        units = list(reversed(self._given.values()))
+        same = (unit for unit in units if unit.packet.pts == frame.pts)
+        return next(same, units[0] if units else None)
 
 
 def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, Choice[VideoCodecContext]]:

@@ -111,12 +111,6 @@ class Sampler:
             return None
         return self._last_pts_s if self._overdue and self._landed else self._foreseen_s(self._last_pts_s)
 
-    def after_next_s(self) -> float | None:
-        """The same for the run after the one that is overdue; equal to `next_s` when none is."""
-        if self._last_pts_s is None:
-            return None
-        return self._land_s(self._due.next_s(self._last_pts_s))
-
     def _foreseen_s(self, pts_s: float) -> float:
         point_s = self._due.last_s(pts_s) if self._overdue else self._due.next_s(pts_s)
         return max(pts_s, self._land_s(point_s))

@@ -1,5 +1,6 @@
 """Decoding on demand: the same pictures as decoding everything gives, and only those."""
 
+import gc
 import itertools
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,6 +9,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from agent.capture.accounting import Fate
@@ -304,3 +306,24 @@ def test_another_size_begins_a_generation_of_its_own(tmp_path: Path) -> None:
     assert numbers[:5] == [0, 10, 20, 30, 40]
     assert all(number >= 50 for number in numbers[5:])
     assert len(numbers) >= 9
+
+
+def test_a_source_leaves_nothing_behind_when_it_is_closed(tmp_path: Path) -> None:
+    """Some 5 MB of pictures and packets each time; without waiting for the garbage collector."""
+    path = encode(tmp_path / "v.mp4", width=1280, height=720, frames=30)
+    process = psutil.Process()
+
+    def play_once() -> int:
+        with opened(path) as source:
+            theatre = Theatre(source, spec(interval=0.2, size=(160, 90)))
+            assert theatre.play().windows
+            theatre.playing.close()
+        return int(process.memory_full_info().uss)
+
+    gc.disable()
+    try:
+        before = [play_once() for _ in range(4)][-1]
+        after = [play_once() for _ in range(10)][-1]
+    finally:
+        gc.enable()
+    assert after - before < 15e6
