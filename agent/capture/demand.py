@@ -52,6 +52,7 @@ class Demand:
         self._held: collections.deque[Frame] = collections.deque()  # what has a picture
         self._targets: set[Frame] = set()
         self._mistakes = 0
+        self._followed = -1  # index of the newest frame when `follow` was last called
         self.decoded = 0
         self.decode_ns = 0
 
@@ -60,12 +61,14 @@ class Demand:
         return self._inside.get(frame.unit, (frame, False))[1]
 
     def follow(self) -> None:
-        """Decode of the newest group what has come, or at least some more of it."""
+        """Decode what has come of the newest group and of what was begun before, or at least some of it."""
         group = self._groups.current
         if group is None:
             return
-        first = group.frames[0].index
-        if self._next is None or self._next < first:
+        first, newest = group.frames[0].index, group.frames[-1].index
+        goes_on = self._followed == newest - 1
+        self._followed = newest
+        if self._next is None or (self._next < first and not goes_on):
             self._begin(first)
         for frame in self._groups.since(self._next or first, FOLLOW_STEP):
             self._feed(frame)
@@ -184,7 +187,7 @@ class Demand:
         """The decoder gives no picture of these; which is the frame's fault unless it was left out."""
         for unit in units:
             frame, wanted = self._inside.pop(unit)
-            if wanted and frame.good:
+            # A leading picture lacks the group before, if decoding began with its own: it can be had yet.
+            if wanted and frame.good and not (frame.leading and self._begun >= frame.group.first):
                 frame.good = False
-                if not (frame.leading and self._begun >= frame.group.first):
-                    self._judge.on_lost(frame)
+                self._judge.on_lost(frame)

@@ -72,6 +72,9 @@ def spec(
     return SampleSpec(name, count, step, interval_s, keyframes, *size, pixel_format)
 
 
+READER_LIMIT_S = 10.0  # a read that hangs ends by its own time limit
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A window as it came, its pictures copied."""
@@ -206,6 +209,9 @@ class Captured:
                     generation=0,
                     next_frame=0,
                 ).run()
+            # A process would end here, with a reader that still waits for its camera; a thread must not leave
+            # one behind that writes to a descriptor which is somebody else's by then.
+            reader._thread.join(READER_LIMIT_S)
         except BaseException as err:  # noqa: BLE001 - raised again where the test sees it
             self._crash = err
         finally:
@@ -290,7 +296,8 @@ def watch(
             selector.register(one, selectors.EVENT_READ, one)
         while left:
             remaining_s = deadline_s - time.monotonic()
-            assert remaining_s > 0, f"not within {timeout_s:g} s: {what}; {[one.name for one in left]}"
+            names = [(one.name, one.troubles, one.counts[-1:]) for one in left]
+            assert remaining_s > 0, f"not within {timeout_s:g} s: {what}; {names}"
             for key, _ in selector.select(remaining_s):
                 ready: Captured = key.data
                 ready.receive()
