@@ -27,7 +27,7 @@ def measure(*, quick: bool) -> Data:
     with camera(clip(key_frame_every_s=2)) as url:
         for repetition in range(1 if quick else 3):
             for name, interval_s in INTERVALS_S.items():
-                one, heard_ms = _round(url, interval_s, 10.0 if quick else 45.0)
+                one, heard_ms = _round(url, interval_s, 10.0 if quick else 25.0)
                 found[name]["rounds"].append(one)
                 bins = Counter(int(value / BIN_MS) for value in heard_ms)
                 for number, count in sorted(bins.items()):
