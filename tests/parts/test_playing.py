@@ -295,6 +295,24 @@ def test_what_comes_before_the_first_key_frame_is_not_played(clip: Callable[[str
     assert FRAMES < HEADLESS_FRAMES
 
 
+def test_a_stream_that_tells_of_no_key_frame_is_decoded_all_the_same(tmp_path: Path) -> None:
+    frames = HEADLESS_FRAMES + 60
+    path = encode(tmp_path / "v.mkv", width=80, height=60, frames=frames, gop=25)
+
+    def change(unit: Unit) -> Unit:
+        assert isinstance(unit, PacketUnit)
+        unit.is_key = False
+        return unit
+
+    with opened(path) as source:
+        outcome = Theatre(source, spec(interval=0.4, size=(80, 60))).play(change=change)
+    numbers = [read_number(window[0][1]) for window in outcome.windows]
+    assert numbers[0] >= HEADLESS_FRAMES
+    assert len(numbers) >= 4
+    assert "no key frame" in outcome.note
+    assert outcome.fates[Fate.CORRUPT] == 0
+
+
 def test_another_size_begins_a_generation_of_its_own(tmp_path: Path) -> None:
     path = encode_segments(
         tmp_path / "v.ts",
