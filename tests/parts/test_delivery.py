@@ -184,6 +184,7 @@ def test_farewell_is_last_and_the_will_is_not_published(broker: Mosquitto, watch
         for number in range(500):
             delivery.put(result(number))
     eventually(lambda: len(numbers(watcher)) == 500)
+    eventually(lambda: len(watcher.matching(f"d/{DEVICE}/status")) == 2, what="the farewell")
     statuses = [message.payload for message in watcher.matching(f"d/{DEVICE}/status")]
     assert statuses == [b"online", b"offline"]
     assert watcher.messages[-1].payload == b"offline"
