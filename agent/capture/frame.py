@@ -18,6 +18,7 @@ class Frame:
     index: int  # in decoding order
     group: "Group"
     pts_s: float
+    leading: bool = False  # comes after its group's key frame, is shown before it, and needs the group before
     number: int = -1  # in presentation order, from the start of the stream; known once `Groups` has shown it
     picture: Picture | None = None
     good: bool = True  # False: it was tried, and the decoder gives no picture of it
@@ -29,11 +30,6 @@ class Frame:
     def is_key(self) -> bool:
         """Whether it can be decoded alone."""
         return self.unit.is_key
-
-    @property
-    def leading(self) -> bool:
-        """Whether it comes after its group's key frame but is shown before it, and needs the group before."""
-        return self.pts_s < self.group.begin_s
 
     @property
     def stamp(self) -> Stamp:

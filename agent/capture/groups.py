@@ -64,7 +64,8 @@ class Groups:
             self._groups.append(Group(pts_s, self._next_index, alone=alone, long=not unit.is_key))
             self._torn = False
         group = self._groups[-1]
-        frame = Frame(unit, self._next_index, group, pts_s)
+        # They come right after the key frame: what steps back in time later on is a clock that was set.
+        frame = Frame(unit, self._next_index, group, pts_s, leading=group.leads and pts_s < group.begin_s)
         if frame.leading and group.alone:
             return None
         self._next_index += 1

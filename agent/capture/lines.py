@@ -76,6 +76,11 @@ class Lines:
             line.sampler.want(ticket)
             self._serve_late(line)
 
+    def drop_wants(self) -> None:
+        """The source is closed: the agent forgets what it has asked for, and asks anew."""
+        for line in self._lines.values():
+            line.sampler.drop_want()
+
     def serve_all(self) -> None:
         """There may be slots now that were missing."""
         for line in tuple(self._lines.values()):
@@ -108,7 +113,7 @@ class Lines:
         for line in tuple(self._lines.values()):
             if line.keys_only or played:
                 due = line.play(frame)
-                if not self._serve(line) and due:
+                if not self._serve(line) and due and frame.good and self._generation == generation:
                     frame.settle(Fate.BUSY, self._accounting)
             if self._generation != generation:
                 return  # the frame has shown that another one begins with it

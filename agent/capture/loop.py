@@ -174,6 +174,7 @@ class CaptureLoop:
         self._decoded += playing.decoded
         self._decode_ns += playing.decode_ns
         playing.close()
+        self._lines.drop_wants()
         self._playing = self._lines.stage = None
 
     def _begin_generation(self, width: int, height: int) -> None:

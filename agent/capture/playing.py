@@ -223,5 +223,5 @@ class Playing:
         if unit.is_key:
             self._keys.arrived(picture.pts_s)
         group = Group(picture.pts_s, number, alone=True)
-        self.newest = Frame(unit, number, group, picture.pts_s, number, picture)
+        self.newest = Frame(unit, number, group, picture.pts_s, number=number, picture=picture)
         self._audience.play(self.newest)

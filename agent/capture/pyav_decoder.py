@@ -104,8 +104,8 @@ class Decoder:
         """See `Source.flush`; idempotent."""
         try:
             pictures = [self._picture(frame) for frame in self._context.decode(None)]
-        except (av.error.EOFError, av.error.InvalidDataError):
-            pictures = []  # flushed before, or nothing whole was left
+        except av.error.FFmpegError:
+            pictures = []  # flushed before, nothing whole was left, or hardware failed: it begins anew
         self.restart()
         return pictures
 

@@ -193,8 +193,12 @@ class Reader:
             if self._hopeless is not None:
                 raise self._hopeless
             unit = source.read()
-            if pace is not None and pace.wait_for(unit):
-                unit.stamp = Stamp.now()
+            if pace is not None:
+                self._resting = True  # a slow file is not one that hangs
+                if pace.wait_for(unit):
+                    unit.stamp = Stamp.now()
+                self._moved_s = time.monotonic()
+                self._resting = False
             self._moved_s = time.monotonic()
             self._inbox.put_unit(unit)
 

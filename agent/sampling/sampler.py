@@ -77,6 +77,10 @@ class Sampler:
         """Somebody will be free for the next window that is due."""
         self._ticket = ticket
 
+    def drop_want(self) -> None:
+        """Nobody waits for a window any more."""
+        self._ticket = None
+
     def take(self) -> Take | None:
         """The window to hand over now, its newest frame being the last one played; None if there is none."""
         if self._ticket is None or not self.ready:

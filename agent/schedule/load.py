@@ -100,7 +100,7 @@ def estimate(streams: Mapping[str, StreamCost], tasks: Iterable[Task]) -> Load:
 def overloaded(load: Load, before: Load, free_cores: float, cores: float) -> str | None:
     """What to say when the growth from `before` to `load` does not fit into what is free; None: it fits."""
     needed = load.cores - before.cores
-    if needed <= free_cores:
+    if needed <= max(0.0, free_cores):  # less, or as much as before, is always welcome
         return None
     new = ", ".join(name for name in load.unknown if name not in before.unknown)
     more = f", and what {new} takes, which has never run" if new else ""

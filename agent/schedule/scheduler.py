@@ -166,7 +166,8 @@ class Scheduler:
     def set_live(self, pair: Pair, now_ns: int, *, live: bool) -> None:
         """The stream gives frames, or none for now: what was asked of it is lost."""
         crew, row = self._find(pair)
-        to = Next.IDLE if row.next is Next.ASKED else row.next
+        lost = row.next is Next.ASKED and not (live and row.live)
+        to = Next.IDLE if lost else row.next
         crew.move(pair, row, to, due_ns=max(row.due_ns, now_ns), live=live)
 
     def worker_of(self, pair: Pair) -> str | None:
@@ -234,6 +235,11 @@ class Scheduler:
         if crew.busy:
             times.append(int(crew.began_ns + crew.cost_ns - crew.slack_ns))
         return min((time_ns for time_ns in times if time_ns > now_ns), default=None)
+
+    def unasked(self, pair: Pair) -> None:
+        """What was asked for came to nothing: it is to be asked for again."""
+        crew, row = self._find(pair)
+        crew.move(pair, row, Next.IDLE)
 
     def filled(self, pair: Pair, next_due_ns: int, now_ns: int) -> None:
         """The window that was asked for is there; the one after it is due at `next_due_ns`."""

@@ -1,5 +1,6 @@
 """Whether the processor can carry what is asked: the measured costs of the site, put into the estimate."""
 
+import math
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
@@ -124,10 +125,11 @@ class Admission:
 
 def _mean(costs: Iterable[StreamCost]) -> StreamCost:
     rows = list(costs)
+    finite = [cost.key_interval_s for cost in rows if math.isfinite(cost.key_interval_s)]
     return StreamCost(
         fps=fmean(cost.fps for cost in rows),
         played_fps=fmean(cost.fps for cost in rows),
-        key_interval_s=fmean(cost.key_interval_s for cost in rows),
+        key_interval_s=fmean(finite) if finite else ASSUMED.key_interval_s,
         decode_s=fmean(cost.decode_s for cost in rows),
         base_cores=fmean(cost.base_cores for cost in rows),
     )

@@ -158,6 +158,11 @@ class Dispatcher:
             self._post(f"capture/{stream}", Release(message.ticket, used=False), ())
             return
         pools = {frame.pool for frame in message.frames}
+        if not self._pools.has(pools):  # shared with an algorithm that went while this was on its way
+            self._post(f"capture/{stream}", Release(message.ticket, used=False), ())
+            self._scheduler.unasked(pair)
+            self._move(self._worker(pair))
+            return
         self._pools.window_out(pools)
         self._filled[pair] = Window(message.ticket, pair, message.frames, pools, message.skipped)
         self._scheduler.filled(pair, message.next_due_ns, time.monotonic_ns())

@@ -85,6 +85,10 @@ class Pools:
         for pool in self._pools.values():
             pool.readers.discard(worker)
 
+    def has(self, numbers: set[int]) -> bool:
+        """Whether none of these pools was given up meanwhile."""
+        return numbers <= self._pools.keys()
+
     def window_out(self, numbers: set[int]) -> None:
         """A window with frames in these pools is out."""
         for number in numbers:

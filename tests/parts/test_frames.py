@@ -27,7 +27,8 @@ def _frame(number: int, accounting: Accounting) -> Frame:
     pixels = np.full((4, 8), number, np.uint8)
     unit = PictureUnit(content=None, pts_s=number / 25, size=32, stamp=Stamp.now())
     group = Group(unit.pts_s, number, alone=True)
-    return Frame(unit, number, group, unit.pts_s, number, ArrayPicture(pixels, unit.pts_s))
+    picture = ArrayPicture(pixels, unit.pts_s)
+    return Frame(unit, number, group, unit.pts_s, number=number, picture=picture)
 
 
 def _slots(count: int, frame_format: FrameFormat = GRAY) -> tuple[Slots, Slots]:

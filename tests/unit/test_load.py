@@ -84,6 +84,7 @@ def test_only_what_does_not_fit_is_spoken_of() -> None:
     before = Load(cores=1.0, unknown=("old",))
     assert overloaded(Load(cores=1.3, unknown=("old",)), before, 0.4, 2.0) is None
     assert overloaded(Load(cores=0.2), before, 0.0, 2.0) is None  # less is always welcome
+    assert overloaded(Load(cores=0.9), before, -0.5, 2.0) is None  # also where there is too much already
     said = overloaded(Load(cores=2.3, unknown=("old", "new")), before, 0.4, 2.0)
     assert said is not None
     assert said.startswith(
