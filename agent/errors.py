@@ -61,6 +61,12 @@ class KindError(VedetteError):
     code = "kind"
 
 
+class ReplayError(VedetteError):
+    """A file is no window that the agent kept: whoever named it acts."""
+
+    code = "replay"
+
+
 class CommandError(VedetteError):
     """A command is refused and has changed nothing; `status` is the HTTP-like code of the reply."""
 

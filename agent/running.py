@@ -72,6 +72,7 @@ class Here:
             self.catalog,
             codec=settings.delivery.codec,
             limits=settings.limits,
+            keep=settings.paths.state_dir / "crashes",
             log_settings=self._log_settings,
         )
 

@@ -47,6 +47,7 @@ async def load(settings: Settings, secrets: Secrets, seconds: float) -> list[Fin
         catalog,
         codec="msgpack",
         limits=settings.limits,
+        keep=None,
         log_settings=lambda: ("error", "auto"),
     ) as site:
         site.want(

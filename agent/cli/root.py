@@ -11,6 +11,7 @@ from agent.cli.call import call
 from agent.cli.check import check
 from agent.cli.demo import demo
 from agent.cli.kinds import kinds
+from agent.cli.replay import replay
 from agent.cli.run import run
 from agent.cli.schema import schema
 from agent.cli.watch import watch
@@ -55,6 +56,13 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
     ),
     (check, ("vedette check --config agent.toml", "vedette check --json | jq '.findings[].text'")),
     (kinds, ("vedette kinds", "vedette kinds motion")),
+    (
+        replay,
+        (
+            "vedette replay crashes/heads/20261123T101500.000000-door-4711.npz",
+            "python -m pdb -m agent replay FILE",
+        ),
+    ),
     (schema, ("vedette schema > vedette.schema.json", "vedette schema --asyncapi > asyncapi.yaml")),
 )
 for _command, _lines in _EXAMPLES:

@@ -53,6 +53,24 @@ class AlgorithmConfig(Table):
     init_timeout_s: Number = Field(
         default=120.0, gt=0, le=3600, description="the same for loading: import and `init()`"
     )
+    memory_max: Whole | None = Field(
+        default=None,
+        ge=67_108_864,
+        description="bytes that each worker may take for itself, frames not counted; past it, it is killed, "
+        "and replaced; default: no limit",
+    )
+    restarts_per_hour: Whole = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="times a worker may end by itself, or be killed for taking too much, within an hour; "
+        "then the algorithm is `broken`",
+    )
+    on_crash: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="the window that a worker died of: `keep` writes it to the state folder for "
+        "`vedette replay`, the newest five of an algorithm",
+    )
     params: dict[str, Any] = Field(default={}, description="parameters of the kind: see `vedette kinds`")
 
     @field_validator("streams")

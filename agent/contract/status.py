@@ -106,7 +106,7 @@ class AlgorithmState(StrEnum):
     STARTING = "starting"  # a worker is loading: `init()`
     RUNNING = "running"  # at least one worker is ready
     RETRYING = "retrying"  # its worker ended or was killed; started again after a back-off
-    BROKEN = "broken"  # five starts in a row failed; left alone until `algorithm.restart` or a change
+    BROKEN = "broken"  # failed too often; left alone until `algorithm.restart` or a change
     REFUSED = "refused"  # cannot run as it is configured (unknown kind, parameters, no room): see error
 
 
@@ -128,6 +128,8 @@ class AlgorithmStatus(Payload):
     unpackable: int = Field(default=0, ge=0, description="runs whose result cannot be packed")
     timeouts: int = Field(default=0, ge=0, description="runs killed after `timeout_s`")
     crashes: int = Field(default=0, ge=0, description="times a worker ended by itself: exit, signal")
+    memory_kills: int = Field(default=0, ge=0, description="workers killed beyond `memory_max`")
+    kept: int = Field(default=0, ge=0, description="windows that a worker died of, kept for a replay")
     restarts: int = Field(default=0, ge=0, description="times a worker was started again")
     skipped: int = Field(default=0, ge=0, description="due runs that were left out")
     run_ms_mean: float | None = Field(default=None, description="of the recent runs")
@@ -135,6 +137,9 @@ class AlgorithmStatus(Payload):
     runs_per_s: float | None = Field(default=None, description="measured")
     run_cpu_ms: float | None = Field(default=None, description="CPU time of the recent runs, mean")
     cpu: float | None = Field(default=None, description="cores that its runs use, measured")
+    memory: int | None = Field(
+        default=None, ge=0, description="bytes its workers have for themselves, frames not counted, measured"
+    )
     error: str | None = Field(default=None, description="the last error, one line")
     traceback: str | None = Field(
         default=None, description=f"the last traceback, without passwords, {TRACEBACK_BYTES} bytes at most"

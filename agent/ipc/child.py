@@ -4,17 +4,27 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import re
+import resource
 import signal
 import socket
+from contextlib import suppress
 from multiprocessing import forkserver
+from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
 
-def become_child(name: str) -> None:
+WORKER, CAPTURE = 600, 300  # who goes first when the machine has no memory left: foreign code
+_BURST_BYTES = 256 << 20
+
+
+def become_child(name: str, *, sacrifice: int = CAPTURE) -> None:
     """Make this process one that dies with the agent, and can be killed with all that it starts.
+
+    `sacrifice`: 0 (like the agent) to 1000, how gladly the kernel ends it when memory is short.
 
     The parent of a child is the fork server, which ends when the agent ends, however it ends; the kernel
     then sends SIGKILL here. A session of its own keeps Ctrl-C in a terminal away, and lets the agent kill
@@ -29,6 +39,21 @@ def become_child(name: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(2, 1)  # what an algorithm prints belongs to the log, not to what the command prints
     faulthandler.enable()
+    with suppress(OSError):  # a sandbox may forbid it; then the kernel takes the largest
+        Path("/proc/self/oom_score_adj").write_text(str(sacrifice), "ascii")
+
+
+def limit_memory(most_bytes: int) -> None:
+    """Refuse this process more private memory than twice `most_bytes` and a little.
+
+    The supervisor ends what has more than `most_bytes`, but looks once a second only: a process that
+    asks for everything at once is refused here, and Python raises MemoryError. Twice, since libraries
+    reserve more than they touch.
+    """
+    held = re.search(rb"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_bytes(), re.MULTILINE)
+    already = int(held[1]) * 1024 if held is not None else 0
+    most = already + 2 * most_bytes + _BURST_BYTES
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _let_the_fork_server_go() -> None:

@@ -284,3 +284,11 @@ class StartFailed(Message):
     tag = 63
     error: str
     trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Message):
+    """A window was written to its file; `error`: or why not."""
+
+    tag = 64
+    error: str

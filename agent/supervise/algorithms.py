@@ -35,11 +35,14 @@ class AlgorithmRun:
     unpackable: int = 0
     timeouts: int = 0
     crashes: int = 0
+    memory_kills: int = 0
+    kept: int = 0
     restarts: int = 0
     skipped: int = 0
     error: str | None = None
     trace: str | None = None
     error_us: int | None = None
+    memory_bytes: dict[str, int] = field(default_factory=dict)  # by worker
     _started: set[str] = field(default_factory=set)
     _recent_ms: collections.deque[float] = field(
         default_factory=lambda: collections.deque(maxlen=_RECENT_RUNS)
@@ -89,6 +92,12 @@ class AlgorithmRun:
         """A run took longer than `timeout_s`: its worker was killed."""
         self.timeouts += 1
         self.fault(f"a run took longer than timeout_s = {self.config.timeout_s:g} s and was killed", "")
+
+    def on_memory(self, used: int) -> None:
+        """A worker has more memory than `memory_max`: it was killed."""
+        self.memory_kills += 1
+        most = (self.config.memory_max or 0) / 1e6
+        self.fault(f"a worker took {used / 1e6:.0f} MB of memory, memory_max is {most:.0f} MB: killed", "")
 
     def on_crash(self, reason: str) -> None:
         """A worker ended by itself."""
@@ -143,6 +152,8 @@ class AlgorithmRun:
             unpackable=self.unpackable,
             timeouts=self.timeouts,
             crashes=self.crashes,
+            memory_kills=self.memory_kills,
+            kept=self.kept,
             restarts=self.restarts,
             skipped=self.skipped,
             run_ms_mean=round(statistics.fmean(recent), 3) if recent else None,
@@ -150,6 +161,7 @@ class AlgorithmRun:
             run_cpu_ms=None if self.run_cpu_s is None else round(self.run_cpu_s * 1e3, 3),
             runs_per_s=None if self._runs_hz is None else round(self._runs_hz, 2),
             cpu=None if self._cpu is None else round(self._cpu, 4),
+            memory=sum(self.memory_bytes.values()) or None,
             error=self.refusal or self.error,
             traceback=self.trace,
             error_time=self.error_us,

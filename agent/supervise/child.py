@@ -19,6 +19,7 @@ _PRELOAD = [
     "agent.capture.pyav_source",
     "agent.worker.main",
     "agent.worker.inspection",
+    "agent.worker.keep",
     "cv2",
 ]
 

@@ -160,7 +160,13 @@ class Children:
 
     def _start(self, name: str, row: _Row, spec: ChildSpec, now_s: float) -> None:
         row.seen = Seen(
-            phase=Phase.STARTING, spec=spec, since_s=now_s, heard_s=now_s, backoff=row.seen.backoff
+            phase=Phase.STARTING,
+            spec=spec,
+            since_s=now_s,
+            heard_s=now_s,
+            backoff=row.seen.backoff,
+            failed_starts=row.seen.failed_starts,
+            ends_s=row.seen.ends_s,
         )
         row.healthy, row.last_words = False, ""
         row.child = Child(
@@ -192,11 +198,10 @@ class Children:
         if asked:
             row.seen = Seen()
         else:
-            lasted_s = seen.backoff.healthy_s if row.healthy else 0.0
-            backoff = seen.backoff.after_failure(lasted_s=lasted_s)
-            delay_s = backoff.delay_s(random.random())  # noqa: S311  jitter, not a secret
-            row.seen = Seen(spec=seen.spec, backoff=backoff, retry_at_s=now_s + delay_s)
-            _log.warning("child.ended", child=name, reason=row.last_words, retry_in_s=round(delay_s, 1))
+            jitter = random.random()  # noqa: S311  no secret
+            row.seen = seen.after_end(worked=row.healthy, now_s=now_s, jitter=jitter)
+            delay_s = round(row.seen.retry_at_s - now_s, 1)
+            _log.warning("child.ended", child=name, reason=row.last_words, retry_in_s=delay_s)
         self._listener.on_exit(name, row.last_words, asked=asked)
         self._step(name, row, now_s)
 
@@ -207,6 +212,7 @@ class Children:
         row.seen.heard_s = time.monotonic()
         if row.seen.phase is Phase.STARTING:
             row.seen.phase, row.seen.since_s = Phase.UP, row.seen.heard_s
+            row.seen.up_s = row.seen.heard_s
             self._listener.on_state(name)
         if self._listener.on_message(name, message):
             row.healthy = True

@@ -5,6 +5,8 @@ from enum import Enum
 
 from agent.backoff import Backoff
 
+BUDGET_S = 3600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
@@ -17,6 +19,7 @@ class ChildSpec:
     beat_timeout_s: float | None = None  # None: it is silent while it has nothing to do
     grace_s: float = 5.0  # from the request to stop to SIGKILL
     max_failures: int | None = None  # failed starts in a row after which it is broken; None: never
+    max_ends: int | None = None  # ends that nobody asked for, within BUDGET_S; beyond it is broken
 
 
 class Phase(Enum):
@@ -36,9 +39,24 @@ class Seen:
     spec: ChildSpec | None = None  # what it was started with
     since_s: float = 0.0  # when the phase began
     heard_s: float = 0.0  # the last sign of life
+    up_s: float = 0.0  # the first
     exited: bool = False
     retry_at_s: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
+    failed_starts: int = 0  # in a row
+    ends_s: tuple[float, ...] = ()  # when it ended without being asked, within BUDGET_S
+
+    def after_end(self, *, worked: bool, now_s: float, jitter: float) -> "Seen":
+        """After an end that nobody asked for; `worked`: it had shown that it can work."""
+        lasted_s = now_s - self.up_s if worked else 0.0
+        backoff = self.backoff.after_failure(lasted_s=lasted_s)
+        return Seen(
+            spec=self.spec,
+            backoff=backoff,
+            retry_at_s=now_s + backoff.delay_s(jitter),
+            failed_starts=0 if worked else self.failed_starts + 1,
+            ends_s=(*(end_s for end_s in self.ends_s if now_s - end_s < BUDGET_S), now_s),
+        )
 
 
 class Step(Enum):
@@ -52,8 +70,10 @@ class Step(Enum):
 
 
 def broken(spec: ChildSpec, seen: Seen) -> bool:
-    """Whether the child failed too often in a row to be started again."""
-    return spec.max_failures is not None and seen.backoff.failures >= spec.max_failures
+    """Whether the child failed too often to be started again: in a row, or within BUDGET_S."""
+    if spec.max_failures is not None and seen.failed_starts >= spec.max_failures:
+        return True
+    return spec.max_ends is not None and len(seen.ends_s) >= spec.max_ends
 
 
 def decide(wanted: ChildSpec | None, seen: Seen, now_s: float) -> Step:  # noqa: PLR0911  a table reads best so

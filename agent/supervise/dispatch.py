@@ -77,12 +77,13 @@ class Dispatcher:
         self._scheduler.set_ready(worker, ready=True)
         self._move(worker)
 
-    def worker_gone(self, worker: str) -> Window | None:
-        """The process is gone; returns the window that it was at."""
+    def worker_gone(self, worker: str, *, hold: bool = False) -> Window | None:
+        """The process is gone; returns the window that it was at. `hold`: it stays until `let_go`."""
         self._pools.worker_gone(worker)
         window = self._running.pop(worker, None)
         if window is not None:
-            self._give_back(window, used=True)
+            if not hold:
+                self.let_go(window)
             self._skipped[window.pair] = self._skipped.get(window.pair, 0) + window.skipped + 1
         self.worker_stops(worker)
         return window
@@ -94,6 +95,18 @@ class Dispatcher:
                 if waiting := self._filled.pop(pair, None):
                     self._skip(waiting)
             self._scheduler.set_ready(worker, ready=False)
+
+    def let_go(self, window: Window) -> None:
+        """Nobody needs the frames of a window that its worker left behind."""
+        self._give_back(window, used=True)
+
+    def size_of(self, window: Window) -> int:
+        """Bytes of a window's frames."""
+        return sum(self._pools.frame_bytes(frame.pool) for frame in window.frames)
+
+    def lends(self, window: Window) -> list[tuple[Message, tuple[int, ...]]]:
+        """What a process has to be told to read the frames of a window."""
+        return self._pools.lends(window.pools)
 
     def running_ns(self, worker: str, now_ns: int) -> int:
         """For how long a worker has been at its window; 0 when it has none."""

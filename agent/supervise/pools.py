@@ -80,6 +80,15 @@ class Pools:
                 pool.readers.add(worker)
                 self._post(worker, pool.lend, (pool.segment.fd,))
 
+    def frame_bytes(self, number: int) -> int:
+        """Bytes of a frame in this pool."""
+        return self._pools[number].format.frame_bytes
+
+    def lends(self, numbers: set[int]) -> list[tuple[Message, tuple[int, ...]]]:
+        """The messages, with descriptors, that let somebody read these pools for a moment."""
+        pools = [self._pools[number] for number in sorted(numbers)]
+        return [(pool.lend, (pool.segment.fd,)) for pool in pools]
+
     def worker_gone(self, worker: str) -> None:
         """Its mappings went with it."""
         for pool in self._pools.values():

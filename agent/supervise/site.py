@@ -2,38 +2,37 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Self
 
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.streams import StreamConfig
 from agent.config.tables import LimitsConfig
-from agent.contract.status import AlgorithmState, Origin, StreamState
+from agent.contract.status import Origin, StreamState
 from agent.errors import KindError, NoRoomError, SecretError
 from agent.frames import FrameFormat
 from agent.ipc.message import Message
 from agent.ipc.messages import (
     Counts,
-    Done,
     Ended,
-    Failed,
     Filled,
     Opened,
-    Ready,
     SnapshotTaken,
-    StartFailed,
     Trouble,
 )
 from agent.supervise.admission import Admission
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.catalog import Catalog
 from agent.supervise.children import Children
+from agent.supervise.crews import Crews
 from agent.supervise.decide import ChildSpec, Phase
 from agent.supervise.dispatch import Dispatcher
-from agent.supervise.outside import Outcome, Outside
+from agent.supervise.keeper import Keeper
+from agent.supervise.outside import Outside
 from agent.supervise.pairs import Pairs
 from agent.supervise.snapshots import Snapshots
-from agent.supervise.specs import CAPTURE, WORKER, capture_spec, frame_format, worker_specs
+from agent.supervise.specs import CAPTURE, capture_spec, frame_format, worker_specs
 from agent.supervise.streams import StreamRun
 from agent.worker.args import Codec
 
@@ -53,6 +52,7 @@ class Site:
         *,
         codec: Codec,
         limits: LimitsConfig,
+        keep: Path | None,
         log_settings: Callable[[], tuple[str, log.Style]],
     ) -> None:
         self.streams: dict[str, StreamRun] = {}
@@ -65,13 +65,17 @@ class Site:
         self.snapshots = Snapshots(self.children.post)
         self._pairs = Pairs(self._dispatcher, self.children.post)
         self.admission = Admission(limits, self.streams, self.algorithms)
-        self._explained: set[str] = set()  # workers whose end is known to be a fault already reported
+        self._keeper = Keeper(keep, self._dispatcher, log_settings)
+        self._crews = Crews(
+            self.algorithms, self.children, self._dispatcher, self._pairs, outside, self._keeper
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self.children.__aexit__(*error)
+        await self._keeper.close()
         self._dispatcher.close()
 
     # --- what is wanted ---
@@ -144,8 +148,7 @@ class Site:
         self.children.want(tuple(specs))
         for stream_id in touched:
             self._provide(self.streams[stream_id])
-        for name in self.algorithms:
-            self._refresh(name)
+        self._crews.refresh_all()
         self._outside.on_change()
 
     def _algorithm_specs(self, run: AlgorithmRun) -> tuple[ChildSpec, ...]:
@@ -179,10 +182,7 @@ class Site:
 
     def restart_algorithm(self, algorithm: str) -> None:
         """Start the workers anew, also after too many failures."""
-        run = self.algorithms[algorithm]
-        run.error = run.trace = run.error_us = None
-        for worker in run.workers():
-            self.children.restart(worker)
+        self._crews.restart(algorithm)
         self.settle()
 
     def lent_bytes(self) -> int:
@@ -192,17 +192,10 @@ class Site:
     def tick(self) -> None:
         """Look at every child: limits of time, and what else no event tells."""
         now_ns = time.monotonic_ns()
-        for run in self.algorithms.values():
-            for worker in run.workers():
-                if self._dispatcher.running_ns(worker, now_ns) > run.config.timeout_s * 1e9:
-                    run.on_timeout()
-                    self._explained.add(worker)
-                    self.children.kill(worker, "a run took too long and was killed")
-            run.measure(now_ns / 1e9)
+        self._crews.tick(now_ns)
         self.admission.measure(now_ns / 1e9)
         self.children.reconcile()
-        for name in self.algorithms:
-            self._refresh(name)
+        self._crews.refresh_all()
 
     # --- what children say ---
 
@@ -221,20 +214,15 @@ class Site:
             if phase is Phase.STARTING:
                 self.streams[stream].on_started()
                 self._pairs.post_samples(stream, self.algorithms)
-        elif (run := self._run_of(name)) is not None:
-            if phase is Phase.STARTING:
-                run.on_started(name)
-            elif phase is Phase.STOPPING:
-                run.ready.discard(name)
-                self._dispatcher.worker_stops(name)
-            self._refresh(run.config.id)
+        else:
+            self._crews.on_state(name)
         self._outside.on_change()
 
     def on_message(self, name: str, message: Message) -> bool:
         """Route what a child said; whether it shows that the child works as it should."""
         if name.startswith(CAPTURE):
             return self._on_capture(name.removeprefix(CAPTURE), message)
-        return self._on_worker(name, message)
+        return self._crews.on_message(name, message)
 
     def _on_capture(self, stream: str, message: Message) -> bool:
         if isinstance(message, Filled):
@@ -268,38 +256,6 @@ class Site:
         self._outside.on_change()
         return False
 
-    def _on_worker(self, name: str, message: Message) -> bool:
-        run = self._run_of(name)
-        match message:
-            case Done() | Failed():
-                window = self._dispatcher.done(name, message)
-                if window is None or run is None or window.pair not in self._pairs:
-                    return True
-                if isinstance(message, Failed):
-                    run.on_failed(message, window.skipped)
-                    _log.warning("run.failed", algorithm=run.config.id, error=run.error)
-                    self._outside.on_change()
-                else:
-                    run.on_done(message, window.skipped)
-                    self._outside.on_result(
-                        Outcome(window, run.config.kind, run.version, message.data, message.json)
-                    )
-                return True
-            case Ready(version) if run is not None:
-                run.version = version
-                run.ready.add(name)
-                self._dispatcher.worker_ready(name)
-            case StartFailed() if run is not None:
-                run.on_start_failed(message)
-                self._explained.add(name)
-                self.children.failed(name, f"could not start: {run.error}")
-            case _:
-                _log.warning("child.nonsense", child=name, message=type(message).__name__)
-        if run is not None:
-            self._refresh(run.config.id)
-        self._outside.on_change()
-        return False
-
     def on_exit(self, name: str, reason: str, *, asked: bool) -> None:
         """A child is gone: its windows come back, its status says why."""
         if name.startswith(CAPTURE):
@@ -309,37 +265,5 @@ class Site:
             if stream in self.streams:
                 self.streams[stream].on_exit(reason, asked=asked)
         else:
-            if (lost := self._dispatcher.worker_gone(name)) is not None:
-                _log.warning("window.lost", worker=name, stream=lost.pair.stream, reason=reason)
-            if (run := self._run_of(name)) is not None:
-                run.ready.discard(name)
-                if not asked and name not in self._explained:
-                    run.on_crash(reason)
-                self._refresh(run.config.id)
-            self._explained.discard(name)
+            self._crews.on_exit(name, reason, asked=asked)
         self._outside.on_change()
-
-    def _run_of(self, worker: str) -> AlgorithmRun | None:
-        return self.algorithms.get(worker.removeprefix(WORKER).rpartition("/")[0])
-
-    def _refresh(self, algorithm: str) -> None:
-        """The state of an algorithm, from that of its workers."""
-        run = self.algorithms.get(algorithm)
-        if run is None:
-            return
-        workers = run.workers()
-        waits = [wait for name in workers if (wait := self.children.retry_in_s(name)) is not None]
-        run.retry_in_s = round(min(waits), 1) if waits else None
-        if run.refusal:
-            run.to(AlgorithmState.REFUSED)
-        elif not run.streams:
-            run.to(AlgorithmState.IDLE)
-        elif any(self.children.is_broken(name) for name in workers):
-            run.retry_in_s = None
-            run.to(AlgorithmState.BROKEN)
-        elif run.ready:
-            run.to(AlgorithmState.RUNNING)
-        elif waits or run.crashes or run.timeouts:
-            run.to(AlgorithmState.RETRYING)
-        else:
-            run.to(AlgorithmState.STARTING)

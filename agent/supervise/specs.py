@@ -50,6 +50,7 @@ def worker_specs(run: AlgorithmRun, kind: KindFound, codec: Codec) -> tuple[Chil
         origin=kind.origin,
         params=run.config.params,
         codec=codec,
+        memory_max=run.config.memory_max,
     )
     return tuple(
         ChildSpec(
@@ -58,6 +59,7 @@ def worker_specs(run: AlgorithmRun, kind: KindFound, codec: Codec) -> tuple[Chil
             args=args,
             start_timeout_s=run.config.init_timeout_s,
             max_failures=MAX_FAILED_STARTS,
+            max_ends=run.config.restarts_per_hour,
         )
         for name in run.workers()
     )

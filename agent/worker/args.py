@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Codec = Literal["msgpack", "json", "both"]
@@ -16,3 +17,12 @@ class WorkerArgs:
     origin: str
     params: Mapping[str, Any]
     codec: Codec
+    memory_max: int | None  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepArgs:
+    """What the process that writes a window is started with; picklable."""
+
+    path: Path
+    facts: Mapping[str, Any]

@@ -68,6 +68,16 @@ def load(origin: str) -> dict[str, Kind]:
     return found
 
 
+def find(kind: str, folder: Path | None) -> Kind:
+    """An installed kind by name, loaded into this process. Raises KindError, and what loading raises."""
+    for origin in origins(folder):
+        if origin.startswith(_FILE) or origin == f"{_ENTRY_POINT}{kind}":
+            found = load(origin)
+            if kind in found:
+                return found[kind]
+    raise KindError(f"no algorithm kind {kind!r} is installed here; see `vedette kinds`")
+
+
 def _name(member: Kind) -> str:
     kind = getattr(member, "kind", None)
     return kind if isinstance(kind, str) and kind else member.__name__

@@ -10,7 +10,7 @@ from agent.errors import ChannelClosedError
 from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.channel import Channel
-from agent.ipc.child import become_child
+from agent.ipc.child import WORKER, become_child, limit_memory
 from agent.ipc.message import Message
 from agent.ipc.messages import Done, Failed, Forget, Lend, Ready, Retire, Run, Serve, StartFailed, Stop
 from agent.worker import kinds
@@ -25,7 +25,9 @@ def main(
     sock: socket.socket, args: WorkerArgs, log_settings: tuple[str, log.Style], streams: tuple[str, ...]
 ) -> None:
     """Serve windows until told to stop; `streams` get their instances before anything runs."""
-    become_child(f"vd:{args.algorithm}")
+    become_child(f"vd:{args.algorithm}", sacrifice=WORKER)
+    if args.memory_max is not None:
+        limit_memory(args.memory_max)
     level, style = log_settings
     log.configure(level=level, style=style, redact=redact_url, context={"algorithm": args.algorithm})
     log.adopt_process(prints=True)

@@ -23,7 +23,7 @@ def _seen(phase: Phase, *, since: float = 0.0, heard: float = 0.0, exited: bool 
         (SPEC, Seen(), Step.START),
         (SPEC, Seen(retry_at_s=NOW + 1), Step.NOTHING),
         (SPEC, Seen(retry_at_s=NOW - 1), Step.START),
-        (SPEC, Seen(backoff=Backoff(failures=5)), Step.NOTHING),  # broken
+        (SPEC, Seen(failed_starts=5), Step.NOTHING),  # broken
         (SPEC, _seen(Phase.STARTING), Step.NOTHING),
         (SPEC, _seen(Phase.STARTING, since=20.1), Step.KILL),
         (SPEC, _seen(Phase.STARTING, exited=True), Step.REAP),
@@ -56,7 +56,31 @@ def test_silence_is_allowed_without_a_beat_limit() -> None:
 
 @pytest.mark.parametrize(("failures", "is_broken"), [(4, False), (5, True), (50, True)])
 def test_broken_after_five_failed_starts(failures: int, is_broken: bool) -> None:  # noqa: FBT001
-    assert broken(SPEC, Seen(backoff=Backoff(failures=failures))) is is_broken
+    assert broken(SPEC, Seen(failed_starts=failures)) is is_broken
+
+
+def test_a_worker_that_ends_again_and_again_uses_up_its_budget() -> None:
+    spec = ChildSpec(name="worker/a/0", main="m:f", args=1, max_failures=5, max_ends=3)
+    seen = Seen(phase=Phase.UP, spec=spec)
+    for minute, is_broken in ((1, False), (2, False), (58, True)):
+        seen.up_s = 60.0 * minute - 40.0
+        seen = seen.after_end(worked=True, now_s=60.0 * minute, jitter=1.0)
+        assert broken(spec, seen) is is_broken
+    late = seen.after_end(worked=True, now_s=3600.0 + 61.0, jitter=1.0)
+    assert late.ends_s == (120.0, 3480.0, 3661.0)  # an hour later, the first end is forgotten
+    assert late.failed_starts == 0
+
+
+def test_back_off_grows_while_a_worker_lasts_a_short_time_only() -> None:
+    seen, delays = Seen(phase=Phase.UP, spec=SPEC), []
+    for now_s in (10.0, 20.0, 30.0):
+        seen.up_s = now_s - 5.0
+        seen = seen.after_end(worked=True, now_s=now_s, jitter=1.0)
+        delays.append(seen.retry_at_s - now_s)
+    assert delays == [0.5, 1.0, 2.0]
+    seen.up_s = 100.0
+    assert seen.after_end(worked=True, now_s=200.0, jitter=1.0).retry_at_s == 200.5
+    assert seen.after_end(worked=False, now_s=200.0, jitter=1.0).failed_starts == 1
 
 
 @pytest.mark.parametrize(
