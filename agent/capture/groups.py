@@ -55,7 +55,7 @@ class Groups:
 
     def arrive(self, unit: Unit) -> Frame | None:
         """The frame of a packet; None for what cannot be decoded, as it comes before the first key frame."""
-        pts_s = _time_of(unit)
+        pts_s = self._time_of(unit)
         if unit.is_key or not self._groups:
             if not unit.is_key and self._headless < HEADLESS_FRAMES:
                 self._headless += 1
@@ -166,9 +166,10 @@ class Groups:
             fed = min(index - group.frames[0].index, len(group.frames) - 1)
             del group.frames[: max(0, fed)]
 
-
-def _time_of(unit: Unit) -> float:
-    """The presentation time; where the source says none, frames come in the order in which they are shown."""
-    if unit.pts_s is not None:
-        return unit.pts_s
-    return unit.dts_s if unit.dts_s is not None else 0.0
+    def _time_of(self, unit: Unit) -> float:
+        """The presentation time; where the source says none, a frame is taken for the newest so far."""
+        if unit.pts_s is not None:
+            return unit.pts_s
+        if unit.dts_s is not None:
+            return unit.dts_s
+        return max(self._newest_s, 0.0)

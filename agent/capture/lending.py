@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.frame import Frame
+from agent.errors import SourceError
 from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.messages import FrameRef
@@ -16,6 +17,9 @@ class _Slot:
     index: int
     leases: int = 0
     holds: tuple[FrameFormat, int] | None = None  # what is written there, and the frame's number
+
+
+Placed = tuple[Frame, _Slot]
 
 
 @dataclass(slots=True)
@@ -72,12 +76,25 @@ class Lending:
         """The frames of the window that are in no slot yet: their pictures are needed."""
         return [frame for frame in window if (frame_format, frame.number) not in self._written]
 
-    def fill(self, ticket: int, window: list[Frame], frame_format: FrameFormat) -> tuple[FrameRef, ...]:
-        """Write what is not written yet, and lease all of it to `ticket`; `has_room` must have said yes."""
+    def place(self, window: list[Frame], frame_format: FrameFormat) -> list[Placed]:
+        """Write what is not written yet into slots that stay taken; `has_room` must have said yes.
+
+        Raises SourceError, and then nothing stays taken, when a picture cannot be converted.
+        """
         # First what is there already, or its free slots might be overwritten for the others.
         order = sorted(window, key=lambda frame: (frame_format, frame.number) not in self._written)
-        slots = {frame.number: self._place(frame, frame_format) for frame in order}
-        placed = [(frame, slots[frame.number]) for frame in window]
+        slots: dict[int, _Slot] = {}
+        try:
+            for frame in order:
+                slots[frame.number] = self._place(frame, frame_format)
+        except SourceError:
+            for slot in slots.values():
+                self._give_back(slot)
+            raise
+        return [(frame, slots[frame.number]) for frame in window]
+
+    def lease(self, ticket: int, placed: list[Placed]) -> tuple[FrameRef, ...]:
+        """Hand what was placed to `ticket`."""
         for frame, _ in placed:
             frame.leases += 1
             frame.settle(Fate.WANTED, self._accounting)
@@ -115,8 +132,13 @@ class Lending:
         slot = pool.free.popleft()
         if slot.holds is not None:
             self._written.pop(slot.holds, None)
+        slot.holds = None
         assert frame.picture is not None  # noqa: S101  `missing` named it, and it was decoded since
-        frame.picture.write(pool.slots.view(slot.index), frame_format.pixel_format)
+        try:
+            frame.picture.write(pool.slots.view(slot.index), frame_format.pixel_format)
+        except SourceError:
+            pool.free.append(slot)
+            raise
         slot.holds = key
         slot.leases = 1
         self._written[key] = slot

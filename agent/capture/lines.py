@@ -7,8 +7,9 @@ from typing import Protocol
 
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.frame import Frame
-from agent.capture.lending import Lending
+from agent.capture.lending import Lending, Placed
 from agent.capture.line import Line
+from agent.errors import SourceError
 from agent.frames.format import FrameFormat
 from agent.ipc.messages import Filled, SampleSpec
 from agent.sampling import KeyTimes, Thinner
@@ -21,6 +22,9 @@ class Stage(Protocol):
 
     def produce(self, frames: list[Frame]) -> bool:
         """Decode these frames; False if one of them cannot be had."""
+
+    def give_up(self, error: SourceError) -> None:
+        """Close the source: it is of no use as it is."""
 
 
 class Lines:
@@ -151,40 +155,56 @@ class Lines:
 
     def _serve(self, line: Line) -> bool:
         """Hand over the window that is due and wanted, if there is one; whether there was."""
-        sampler, frame_format = line.sampler, self._format(line.spec)
-        if self.stage is None or not (sampler.wanted and sampler.ready):
+        window = self._due_window(line)
+        placed = None if window is None else self._placed(window, self._format(line.spec))
+        if window is None or placed is None:
             return False
-        if not self._lending.offers(frame_format):
-            return False
-        window = line.window()
-        if window is None or not self._lending.has_room(window, frame_format):
-            return False
-        missing = self._lending.missing(window, frame_format)
-        if not self.stage.produce(missing):
-            for other in self._lines.values():
-                other.forget_bad()
-            return False
-        for frame in missing:
-            assert frame.picture is not None  # noqa: S101  it was produced
-            if (size := (frame.picture.width, frame.picture.height)) != self._size:
-                self._on_size(*size)
-                return False
-        take = sampler.take()
-        assert take is not None  # noqa: S101  it is wanted and ready
+        take = line.sampler.take()
+        assert take is not None  # noqa: S101  a window is due only if it is wanted and ready
         newest = window[-1]
-        next_s = sampler.next_s()
+        next_s = line.sampler.next_s()
         wait_s = 0.0 if next_s is None else next_s - newest.pts_s
         self._send(
             Filled(
                 take.ticket,
                 line.spec.algorithm,
                 self._generation,
-                self._lending.fill(take.ticket, window, frame_format),
+                self._lending.lease(take.ticket, placed),
                 take.skipped,
                 newest.stamp.mono_ns + int(wait_s * 1e9),
             )
         )
         return True
+
+    def _due_window(self, line: Line) -> list[Frame] | None:
+        """The window that is due and wanted, if there are slots for it."""
+        frame_format = self._format(line.spec)
+        if not (line.sampler.wanted and line.sampler.ready and self._lending.offers(frame_format)):
+            return None
+        window = line.window()
+        if window is None or not self._lending.has_room(window, frame_format):
+            return None
+        return window
+
+    def _placed(self, window: list[Frame], frame_format: FrameFormat) -> list[Placed] | None:
+        """The frames of a window in slots; None if one of them cannot be had."""
+        if self.stage is None:
+            return None
+        missing = self._lending.missing(window, frame_format)
+        if not self.stage.produce(missing):
+            for line in self._lines.values():
+                line.forget_bad()
+            return None
+        for frame in missing:
+            assert frame.picture is not None  # noqa: S101  it was produced
+            if (size := (frame.picture.width, frame.picture.height)) != self._size:
+                self._on_size(*size)
+                return None
+        try:
+            return self._lending.place(window, frame_format)
+        except SourceError as err:  # a pixel format that cannot be converted
+            self.stage.give_up(err)
+            return None
 
     def _format(self, spec: SampleSpec) -> FrameFormat:
         width, height = (spec.width, spec.height) if spec.width else self._size

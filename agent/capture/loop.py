@@ -139,6 +139,7 @@ class CaptureLoop:
                     self._lines.keys,
                     next_number=self._next_frame,
                     give_up=self._reader.give_up,
+                    alive=self._beat,
                 )
                 self._lines.stage = self._playing
                 self._begin_generation(source.info.width, source.info.height)

@@ -19,6 +19,7 @@ from agent.sampling import KeyTimes
 
 HOPELESS_FAILURES = 500  # bad packets in a row, twenty seconds of video: the source is opened anew
 _DEFAULT_STEP_S = 0.04
+_UNTIMED = 3
 _ONE_PICTURE_A_PACKET = frozenset({"h264", "hevc", "mjpeg"})
 
 
@@ -56,17 +57,21 @@ class Playing:
         *,
         next_number: int,
         give_up: Callable[[SourceError], None],
+        alive: Callable[[], None],
     ) -> None:
+        """`give_up`: the source is of no use; `alive` is called while decoding takes its time."""
         self._source = source
         self._audience = audience
         self._accounting = accounting
         self._keys = keys
-        self._give_up = give_up
+        self.give_up = give_up
+        self._alive = alive
         self._groups = Groups(next_number, reorders=source.info.reorders)
         self._demand = Demand(source, self._groups, self)
         self._step_s = 1.0 / source.info.fps if source.info.fps else _DEFAULT_STEP_S
         self._clocked = source.info.fps is not None
         self._in_step = False  # what comes is decoded as it comes
+        self._untimed = 0  # packets in a row without a presentation time
         self._unordered = False  # no telling in which order frames are shown, but by decoding them all
         self._bad_in_a_row = 0
         self.newest: Frame | None = None
@@ -110,8 +115,7 @@ class Playing:
     def arrive(self, unit: Unit) -> None:
         """A packet was read."""
         self._accounting.arrived()
-        if self._unordered or (unit.pts_s is None and self._source.info.reorders):
-            self._unordered = True
+        if self._unordered or self._loses_order(unit):
             self._decode_whole(lambda: self._source.decode(unit, wanted=True), unit)
             return
         frame = self._groups.arrive(unit)
@@ -127,6 +131,28 @@ class Playing:
                 break
             self._show()
         self._groups.trim(self._audience.oldest_index)
+
+    def _loses_order(self, unit: Unit) -> bool:
+        """Whether everything has to be decoded from this packet on to know in which order frames are shown.
+
+        A time that is missing now and then costs an exact place, no more. When all are missing, decoding
+        begins anew at a key frame, so that no picture suffers.
+        """
+        if unit.pts_s is not None or not self._source.info.reorders:
+            self._untimed = 0
+            return False
+        self._untimed += 1
+        if self._groups.current is None:
+            self._unordered = True
+        elif unit.is_key and self._untimed > _UNTIMED:
+            while self._groups.rest() is not None:
+                self._show()
+            self._groups.clear()
+            self._source.restart()
+            self.decoded_whole, self.decode_whole_ns = self.decoded, self.decode_ns
+            self._demand = Demand(self._source, self._groups, self)
+            self._unordered = True
+        return self._unordered
 
     def lost(self, count: int) -> None:
         """So many packets were left out, as decoding was too slow; a key frame comes next."""
@@ -185,6 +211,7 @@ class Playing:
     def on_decoded(self) -> None:
         """See `Judge`."""
         self._bad_in_a_row = 0
+        self._alive()
 
     def on_lost(self, frame: Frame) -> None:
         """See `Judge`."""
@@ -195,7 +222,7 @@ class Playing:
     def _judge(self, error: SourceError) -> None:
         self._bad_in_a_row += 1
         if error.cause is not Cause.CORRUPT or self._bad_in_a_row == HOPELESS_FAILURES:
-            self._give_up(error)
+            self.give_up(error)
 
     # --- sources that give no times: everything is decoded ---
 

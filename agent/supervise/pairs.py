@@ -11,6 +11,8 @@ from agent.supervise.dispatch import Dispatcher, Need
 from agent.supervise.specs import CAPTURE, frame_format, sample_spec
 from agent.supervise.streams import StreamRun
 
+_OF_FRAMES = ("frame_count", "frame_step", "interval", "keyframes", "size", "pixel_format", "workers")
+
 
 class Pairs:
     """The pairs that are wanted; adding or dropping one touches no other."""
@@ -32,7 +34,9 @@ class Pairs:
             wanted |= {Pair(name, run.config.id): run for name in run.streams}
         changed: set[str] = set()
         for pair, config in list(self._configs.items()):
-            if pair not in wanted or config != wanted[pair].config:
+            if pair in wanted and _same_frames(config, wanted[pair].config):
+                self._configs[pair] = wanted[pair].config
+            else:
                 self._drop(pair, forget=pair not in wanted)
                 changed.add(pair.stream)
         new = {pair: run for pair, run in wanted.items() if pair not in self._configs}
@@ -85,3 +89,8 @@ class Pairs:
         if forget:
             self._post(worker, Forget(pair.stream))
         self._dispatcher.remove_pair(pair)
+
+
+def _same_frames(before: AlgorithmConfig, after: AlgorithmConfig) -> bool:
+    """Whether a change leaves alone which frames an algorithm gets, and in which workers."""
+    return all(getattr(before, name) == getattr(after, name) for name in _OF_FRAMES)

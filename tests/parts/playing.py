@@ -32,6 +32,7 @@ class Outcome:
     skipped: list[int] = field(default_factory=list)
     given_up: list[SourceError] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    signs_of_life: int = 0
     received: int = 0
     decoded: int = 0
     fates: dict[Fate, int] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Theatre:
             self.lines.keys,
             next_number=0,
             give_up=self.outcome.given_up.append,
+            alive=self._on_alive,
         )
         self.lines.open(fps, source.info.fps)
         self.lines.stage = self.playing
@@ -98,6 +100,9 @@ class Theatre:
         self.outcome.windows.append(window)
         self.outcome.skipped.append(filled.skipped)
         self._filled.append(filled.ticket)
+
+    def _on_alive(self) -> None:
+        self.outcome.signs_of_life += 1
 
     def _on_size(self, width: int, height: int) -> None:
         self.outcome.sizes.append((width, height))

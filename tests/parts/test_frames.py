@@ -14,8 +14,9 @@ from agent.capture.array_source import PictureUnit
 from agent.capture.frame import Frame
 from agent.capture.groups import Group
 from agent.capture.lending import Lending
-from agent.capture.source import Stamp
-from agent.errors import NoRoomError
+from agent.capture.source import Pixels, Stamp
+from agent.config.algorithms import PixelFormat
+from agent.errors import Cause, NoRoomError, SourceError
 from agent.frames import FrameFormat, Slots, allocate, free_bytes
 from agent.frames.segment import SHARED_MEMORY
 
@@ -106,17 +107,17 @@ def test_two_windows_share_a_slot_and_it_is_written_again_only_when_both_are_bac
     writer, reader = _slots(2)
     lending.lend(1, writer)
     first, second, third = (_frame(number, accounting) for number in (10, 11, 12))
-    (a,) = lending.fill(1, [first], GRAY)
-    (b,) = lending.fill(2, [first], GRAY)
+    (a,) = lending.lease(1, lending.place([first], GRAY))
+    (b,) = lending.lease(2, lending.place([first], GRAY))
     assert a.slot == b.slot
-    (c,) = lending.fill(3, [second], GRAY)
+    (c,) = lending.lease(3, lending.place([second], GRAY))
     assert c.slot != a.slot
     assert not lending.has_room([third], GRAY)
     lending.release(1, used=True)
     assert not lending.has_room([third], GRAY)
     lending.release(2, used=True)
     assert lending.has_room([third], GRAY)
-    (d,) = lending.fill(4, [third], GRAY)
+    (d,) = lending.lease(4, lending.place([third], GRAY))
     assert d.slot == a.slot
     assert int(reader.view(d.slot)[0, 0]) == 12
     assert int(reader.view(c.slot)[0, 0]) == 11
@@ -131,7 +132,7 @@ def test_overlapping_windows_write_each_frame_once() -> None:
     for ticket, begin in enumerate(range(4), start=1):
         window = frames[begin : begin + 3]
         assert lending.has_room(window, GRAY)
-        refs = lending.fill(ticket, window, GRAY)
+        refs = lending.lease(ticket, lending.place(window, GRAY))
         assert [int(reader.view(ref.slot)[0, 0]) for ref in refs] == [begin, begin + 1, begin + 2]
         lending.release(ticket, used=True)
 
@@ -141,8 +142,8 @@ def test_fates_add_up_and_unused_windows_turn_stale() -> None:
     lending = Lending(accounting)
     lending.lend(1, _slots(4)[0])
     frames = [_frame(number, accounting) for number in range(4)]
-    lending.fill(1, frames[:2], GRAY)
-    lending.fill(2, frames[1:3], GRAY)
+    lending.lease(1, lending.place(frames[:2], GRAY))
+    lending.lease(2, lending.place(frames[1:3], GRAY))
     frames[3].settle(Fate.BUSY, accounting)
     lending.release(1, used=False)
     lending.release(2, used=True)
@@ -157,10 +158,34 @@ def test_retired_slots_are_not_used_again() -> None:
     accounting = Accounting()
     lending = Lending(accounting)
     lending.lend(1, _slots(1)[0])
-    lending.fill(1, [_frame(1, accounting)], GRAY)
+    lending.lease(1, lending.place([_frame(1, accounting)], GRAY))
     lending.retire(1)
     lending.release(1, used=True)
     assert not lending.offers(GRAY)
     lending.lend(2, _slots(1)[0])
-    (ref,) = lending.fill(2, [_frame(1, accounting)], GRAY)
+    (ref,) = lending.lease(2, lending.place([_frame(1, accounting)], GRAY))
     assert ref.pool == 2
+
+
+class _Odd(ArrayPicture):
+    """A picture in a pixel format that cannot be converted."""
+
+    def write(self, pixels: Pixels, pixel_format: PixelFormat) -> None:
+        raise SourceError(Cause.CODEC, f"odd cannot be converted to {pixel_format}, {pixels.shape}")
+
+
+def test_a_picture_that_cannot_be_converted_takes_no_slot() -> None:
+    accounting = Accounting()
+    lending = Lending(accounting)
+    lending.lend(1, _slots(2)[0])
+    good, odd = _frame(1, accounting), _frame(2, accounting)
+    odd.picture = _Odd(np.zeros((4, 8), np.uint8), 0.0)
+    for _ in range(5):
+        assert lending.has_room([good, odd], GRAY)
+        with pytest.raises(SourceError, match="odd cannot be converted"):
+            lending.place([good, odd], GRAY)
+    assert accounting.of(Fate.WANTED) == 0
+    others = [_frame(3, accounting), _frame(4, accounting)]
+    assert lending.has_room(others, GRAY)
+    refs = lending.lease(1, lending.place(others, GRAY))
+    assert {ref.slot for ref in refs} == {0, 1}

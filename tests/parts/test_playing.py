@@ -169,6 +169,57 @@ def test_a_run_between_key_frames_decodes_its_group_up_to_it(clip: Callable[[str
     assert outcome.decoded <= 11 + 21 + 6
 
 
+def test_a_long_burst_of_decoding_gives_signs_of_life(clip: Callable[[str], Path]) -> None:
+    outcome = play(clip("h264-long"), spec(interval=1.0), lambda count: count == 90)
+    assert min(outcome.signs_of_life, outcome.decoded) > 50
+
+
+@pytest.mark.parametrize("keyframes", ["never", "auto"])
+@pytest.mark.parametrize("name", ["h264-b", "hevc-b"])
+def test_a_time_that_is_missing_now_and_then_costs_an_exact_place_and_no_more(
+    clip: Callable[[str], Path], name: str, keyframes: str
+) -> None:
+    path = clip(name)
+    pictures = dict(whole(path, FrameFormat(WIDTH, HEIGHT, "gray8")).values())
+    places = itertools.count()
+
+    def untimed(unit: Unit) -> Unit:
+        if next(places) in {12, 31, 32, 57, 90}:
+            cast("PacketUnit", unit).pts_s = None
+        return unit
+
+    with opened(path) as source:
+        outcome = Theatre(source, spec(keyframes, 1.0, 2, 3)).play(change=untimed)
+    assert outcome.note == ""
+    assert outcome.decoded < FRAMES
+    assert len(outcome.windows) >= 3
+    for ref, pixels in itertools.chain.from_iterable(outcome.windows):
+        near = [pictures[n] for n in range(ref.number - 4, ref.number + 5) if n in pictures]
+        assert any(np.array_equal(pixels, one) for one in near), ref
+
+
+def test_times_that_are_missing_from_then_on_have_everything_decoded(clip: Callable[[str], Path]) -> None:
+    path = clip("h264-b")
+    pictures = dict(whole(path, FrameFormat(WIDTH, HEIGHT, "gray8")).values())
+    places = itertools.count()
+
+    def untimed(unit: Unit) -> Unit:
+        if next(places) >= 40:
+            packet = cast("PacketUnit", unit)
+            packet.pts_s = packet.dts_s = None
+        return unit
+
+    with opened(path) as source:
+        outcome = Theatre(source, spec(interval=0.2)).play(change=untimed)
+    assert "no presentation times" in outcome.note
+    assert outcome.received == FRAMES
+    assert outcome.fates[Fate.CORRUPT] <= 1  # the first whose place was guessed
+    for ref, pixels in itertools.chain.from_iterable(outcome.windows):
+        near = [pictures[n] for n in range(ref.number - 4, ref.number + 5) if n in pictures]
+        assert any(np.array_equal(pixels, one) for one in near), ref
+    assert outcome.newest[-1].number > 100
+
+
 def test_frames_that_no_other_needs_are_left_out(clip: Callable[[str], Path]) -> None:
     """Three in four frames are B-frames, of which every other is referred to by none."""
     every = play(clip("h264-b"), spec(interval=0.0)).decoded

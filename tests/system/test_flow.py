@@ -164,3 +164,24 @@ def test_camera_that_goes_and_comes_is_reopened(
         counts = eventually(lambda: status().get("frames"), what="counts")
         assert isinstance(counts, dict)
         assert counts["received"] == sum(v for key, v in counts.items() if key != "received")
+
+
+def test_a_change_of_parameters_leaves_out_no_run_uncounted(agent: AgentProcess, broker: Mosquitto) -> None:
+    agent.configure(
+        streams=[{"id": "scene", "source": "test://scene?size=160x120&fps=25&seed=1"}],
+        algorithms=[{"id": "moves", "kind": "motion", "streams": ["scene"], "interval": 0.2}],
+    )
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        for change in range(1, 5):
+            before = len(watcher.messages)
+            watcher.wait_for_results(3, 20.0, stream="scene", algorithm="moves", since=before)
+            params = {"min_area": change / 100}
+            assert watcher.call("algorithm.update", {"id": "moves", "params": params})["code"] == 200
+        before = len(watcher.messages)
+        watcher.wait_for_results(3, 20.0, stream="scene", algorithm="moves", since=before)
+        report = watcher.latest("d/+/reported") or {}
+        results = watcher.results("scene", "moves")
+    assert report["algorithms"]["moves"]["restarts"] == 4
+    left_out = sum(result["skipped"] for result in results[1:])
+    frames = results[-1]["frame"] - results[0]["frame"]
+    assert round(frames / 5) == len(results) - 1 + left_out

@@ -121,7 +121,8 @@ def test_too_much_at_once_is_refused_and_costs_one_run(agent: AgentProcess, brok
     _configure(agent, "Grasps", memory_max=MOST)
     with Watcher(broker.url, agent.device) as watcher, agent:
         watcher.wait_for_results(2, 30.0, stream="scene", algorithm="greedy")
-        status = eventually(lambda: _status(watcher) if _status(watcher)["runs"] else None, 10.0, "it ran")
+        eventually(lambda: _status(watcher)["failures"], 10.0, "it failed once")
+        status = _status(watcher)
         assert "MemoryError" in status["error"]
         assert (status["failures"], status["restarts"], status["memory_kills"]) == (1, 0, 0)
 
