@@ -195,7 +195,18 @@ class SecurityConfig(Table):
     max_payload_bytes: Whole = Field(
         default=262_144, ge=1024, le=16_777_216, description="of a command; larger ones get 413"
     )
-    commands_per_s: Number = Field(default=20.0, gt=0, le=10_000, description="faster ones get 429")
+    commands_per_s: Number = Field(
+        default=20.0,
+        gt=0,
+        le=10_000,
+        description="of one client, told by its response topic; faster ones get 429",
+    )
+    all_commands_per_s: Number = Field(
+        default=100.0,
+        gt=0,
+        le=10_000,
+        description="of all clients together; when that is less than each may send, they share it evenly",
+    )
 
 
 class LimitsConfig(Table):

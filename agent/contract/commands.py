@@ -14,6 +14,9 @@ from agent.config.streams import StreamConfig
 from agent.contract.patch import Patch, patch_model
 from agent.contract.status import AlgorithmStatus, Origin, Payload, StreamStatus
 
+MAX_CLIENTS = 32  # that are told apart when commands are counted
+QUIET_S = 10.0  # a client that was silent for so long is forgotten
+BURST_S = 2.0  # so many seconds' worth of commands may come at once
 EARLIEST_US = 10**15  # 2001: a smaller number is in seconds or milliseconds, not in microseconds
 LogLevel = Literal["debug", "info", "warning", "error"]
 

@@ -39,7 +39,7 @@ class LimitsInfo(Payload):
     """How much a device takes."""
 
     payload_bytes: int = Field(description="of a command")
-    commands_per_s: float = Field(description="faster ones get 429")
+    commands_per_s: float = Field(description="of one client; faster ones get 429")
 
 
 class Info(Payload):

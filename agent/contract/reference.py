@@ -12,7 +12,7 @@ from agent.config.ids import ID_PATTERN
 from agent.config.markdown import sentence, table
 from agent.contract.asyncapi import asyncapi
 from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
-from agent.contract.commands import CODES, Reply, Request
+from agent.contract.commands import BURST_S, CODES, MAX_CLIENTS, QUIET_S, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.info import Hardware, Info, KindInfo, LimitsInfo, VerbInfo
 from agent.contract.result import Result
@@ -293,7 +293,15 @@ def _limits() -> str:
 
 A command may have {limits.payload_bytes} bytes (`security.max_payload_bytes`), lists and maps of
 {limits.items} items, texts of {limits.text_bytes} bytes, and {limits.depth} levels; msgpack extension
-types are refused. More commands a second than `security.commands_per_s` get 429.
+types are refused.
+
+More than `security.commands_per_s` commands a second, or {BURST_S:g} seconds' worth of them at once, get 429.
+A client is told by its response topic; commands that name none, or another than `client/<id>/resp`, count
+as one client's. Once it was told 429 as often, a client that goes on gets no answer until it slows down: its
+commands are counted, and not read. When there are so many clients that together they could send more than
+`security.all_commands_per_s`, each may send its part of that: whoever floods, under one name or many, takes
+nothing from clients that have been there. {MAX_CLIENTS} clients are told apart; one that was silent for
+{QUIET_S:g} seconds makes room for another, and those that find no room count as one.
 """
 
 

@@ -122,8 +122,9 @@ class Control:
             case Answered(reply, code):
                 _log.info("command.answered", topic=message.topic, code=code)
                 self._publish(reply)
-            case Ignored(why):
-                _log.warning("command.ignored", topic=message.topic, why=why)
+            case Ignored(why, flood):
+                # Not a line for each message of a flood: they are counted.
+                (_log.debug if flood else _log.warning)("command.ignored", topic=message.topic, why=why)
             case Joined(command_id):
                 _log.info("command.at_work", topic=message.topic, id=command_id)
             case _:

@@ -16,13 +16,14 @@ from agent.contract.commands import Command, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS, CONTENT_TYPES, Codec, codec_of
 from agent.contract.topics import Topics
 from agent.contract.verbs import RequestError, encode_reply, parse_command, parse_request
-from agent.control.bounds import Bucket, Recent
+from agent.control.bounds import Recent
 from agent.control.clock import Clock
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.plain import problem_in
+from agent.control.rates import Passage, Rates
 from agent.errors import CommandError
 
-MAX_AT_WORK = 100  # commands; more get 429: a check may take a minute
+MAX_AT_WORK = 100  # commands, of all clients; more get 429: a check may take a minute
 MAX_ADDRESSES = 8  # of one command that came again while it was at work; further ones get no reply
 MAX_ERROR = 8192  # characters of the error in a reply; what is longer is cut
 
@@ -37,9 +38,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """No command: nothing is answered."""
+    """No command, or one too many: nothing is answered."""
 
     why: str
+    flood: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class Gate:
         clock: Clock,
     ) -> None:
         self.counters: Counter[str] = Counter()
-        """received, admitted, ignored, joined, repeated, and the codes of those turned away."""
+        """received, admitted, ignored (flooded among them), joined, repeated, and the codes of those turned
+        away."""
         self._topics = topics
         self._stored = stored
         self._revision = revision
@@ -105,8 +108,11 @@ class Gate:
     def set_limits(self, security: SecurityConfig) -> None:
         """Other limits from now on."""
         self._limits = COMMAND_LIMITS.with_payload(security.max_payload_bytes)
-        rate = security.commands_per_s
-        self._bucket = Bucket.full(rate, self._clock.monotonic_s())
+        self._rates = Rates(
+            each=security.commands_per_s,
+            together=security.all_commands_per_s,
+            now_s=self._clock.monotonic_s(),
+        )
 
     def receive(self, message: CommandMessage) -> Decision:
         """What is to become of a message. Raises StateError when the stored replies cannot be read."""
@@ -141,13 +147,17 @@ class Gate:
         return request.expires is not None and request.expires < self._clock.now_us()
 
     def _decide(self, message: CommandMessage) -> Decision:  # noqa: PLR0911 - one return an outcome
+        address = self._address(message)
+        passage = self._rates.passage(self._client(address), self._clock.monotonic_s())
+        if passage is Passage.DROPPED:  # before anything of it is read: that is what costs
+            self.counters["flooded"] += 1
+            return Ignored("far too many commands a second", flood=True)
         if message.retain:  # it would be obeyed again at each start
             return Ignored("retained")
         verb = self._topics.verb_of(message.topic)
         if verb is None:
             return Ignored("no command topic")
-        address = self._address(message)
-        enough, self._bucket = self._bucket.taken(self._clock.monotonic_s())
+        enough = passage is Passage.OBEYED
         try:
             request = self._parsed(message.payload)
         except RequestError as err:
@@ -164,7 +174,7 @@ class Gate:
         if (known := self._recent.get(request.id) or self._stored(request.id)) is not None:
             self.counters["repeated"] += 1
             return Answered(_to(address, known), known.code)
-        if len(self._at_work) >= MAX_AT_WORK:
+        if not self._has_room(address):
             return self._turned_away(request.id, codec, address, _TOO_MANY)
         return self._admit(verb, request, codec, address)
 
@@ -193,6 +203,16 @@ class Gate:
         allowed = asked is not None and self._topics.may_respond_to(asked)
         topic = asked if asked is not None and allowed else self._topics.response
         return Address(topic, message.correlation_data)
+
+    def _client(self, address: Address) -> str | None:
+        """Who sent a message, as far as that shows: MQTT does not say."""
+        return None if address.topic == self._topics.response else address.topic
+
+    def _has_room(self, address: Address) -> bool:
+        """Whether one more may be at work; clients share that evenly, too."""
+        client = self._client(address)
+        theirs = sum(self._client(waiting[0]) == client for waiting in self._at_work.values())
+        return len(self._at_work) < MAX_AT_WORK and theirs < MAX_AT_WORK // (len(self._rates) + 1)
 
     def _turned_away(
         self, request_id: str | None, codec: Codec, address: Address, outcome: Outcome
@@ -239,7 +259,7 @@ class Gate:
 
 _FIRST_ERROR = 300
 _TOO_FAST = Outcome(code=429, error="too many commands a second; send it again, more slowly")
-_TOO_MANY = Outcome(code=429, error=f"{MAX_AT_WORK} commands are at work; send it again later")
+_TOO_MANY = Outcome(code=429, error="too many commands are at work; send it again later")
 
 
 def _to(address: Address, reply: Remembered) -> ReplyMessage:

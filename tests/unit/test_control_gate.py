@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import msgpack
@@ -10,7 +11,7 @@ import pytest
 from agent.config.tables import SecurityConfig
 from agent.contract import commands as c
 from agent.contract.topics import Topics
-from agent.control.bounds import MAX_RECENT_BYTES, Bucket, Recent
+from agent.control.bounds import MAX_RECENT_BYTES, Recent
 from agent.control.gate import (
     MAX_ADDRESSES,
     MAX_AT_WORK,
@@ -238,29 +239,55 @@ def test_too_many_a_second_are_told_to_slow_down_and_may_come_again() -> None:
     assert _reply(bench.send("ping", {"id": "b"}))["code"] == 429
 
 
+def client(name: str) -> dict[str, str]:
+    return {"response_topic": f"vedette/v1/client/{name}/resp"}
+
+
+def test_a_client_that_floods_takes_nothing_from_the_others() -> None:
+    bench = Bench(commands_per_s=5)
+    codes = Counter[str]()
+    for number in range(100):
+        decision = bench.send("ping", {"id": f"noise{number}"}, **client("noisy"))
+        codes[type(decision).__name__] += 1
+        if isinstance(decision, Admitted):
+            bench.done(decision)
+    assert codes == {"Admitted": 10, "Answered": 10, "Ignored": 80}  # obeyed, told, counted
+    assert bench.gate.counters["flooded"] == bench.gate.counters["ignored"] == 80
+    assert isinstance(bench.send("ping", {"id": "a1"}, **client("calm")), Admitted)
+    assert isinstance(bench.send("ping", {"id": "a2"}), Admitted)
+    for topic in ("vedette/v1/d/other/resp", RESP, "vedette/v1/client/+/resp"):  # all of them nobody
+        for number in range(6):
+            bench.send("ping", {"id": f"b{number}"}, response_topic=topic)
+    assert _reply(bench.send("ping", {"id": "a3"}))["code"] == 429
+
+
+def test_a_flood_of_names_leaves_a_client_that_is_known_its_share() -> None:
+    bench = Bench()
+    bench.send("ping", b"?", **client("known"))
+    for second in range(20):
+        for number in range(500):
+            bench.send("ping", b"?", **client(f"n{second}-{number}"))
+        bench.clock.seconds += 1.0
+        decision = bench.send("ping", {"id": f"a{second}"}, **client("known"))
+        assert isinstance(decision, Admitted), second
+        bench.done(decision)
+
+
+def test_too_many_at_work_of_one_client_leave_room_for_another() -> None:
+    bench = Bench(commands_per_s=10_000, all_commands_per_s=10_000)
+    taken = [bench.send("ping", {"id": f"a{number}"}, **client("busy")) for number in range(MAX_AT_WORK)]
+    assert [isinstance(decision, Admitted) for decision in taken].count(True) == MAX_AT_WORK // 2
+    assert _reply(taken[-1])["code"] == 429
+    assert isinstance(bench.send("ping", {"id": "b"}, **client("other")), Admitted)
+    assert isinstance(bench.send("ping", {"id": "c"}), Admitted)
+
+
 def test_too_many_at_work_are_told_to_wait() -> None:
-    bench = Bench(commands_per_s=10_000)
+    bench = Bench(commands_per_s=10_000, all_commands_per_s=10_000)
     admitted = [bench.send("ping", {"id": f"a{number}"}) for number in range(MAX_AT_WORK)]
     assert _reply(bench.send("ping", {"id": "b"}))["code"] == 429
     bench.done(admitted[0])
     assert isinstance(bench.send("ping", {"id": "b"}), Admitted)
-
-
-@pytest.mark.parametrize(
-    ("rate", "calls"),
-    [
-        (
-            2.0,
-            [(0, True), (0, True), (0, True), (0, True), (0, False), (0.4, False), (0.5, True), (0.6, False)],
-        ),
-        (0.1, [(0, True), (0, False), (9.9, False), (10.1, True)]),
-    ],
-)
-def test_tokens_come_back_with_time(rate: float, calls: list[tuple[float, bool]]) -> None:
-    bucket = Bucket.full(rate, calls[0][0])
-    for at_s, expected in calls:
-        taken, bucket = bucket.taken(at_s)
-        assert taken is expected, at_s
 
 
 def test_what_is_remembered_is_bounded_in_bytes() -> None:
