@@ -1,6 +1,7 @@
 """The agent put together: every part, in the order of their lifetimes."""
 
 import asyncio
+import faulthandler
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -40,8 +41,11 @@ Reload = Callable[[], Settings]
 def run(settings: Settings, reload: Reload) -> None:
     """Run until SIGTERM or SIGINT; `reload` reads the settings again, on SIGHUP. Raises VedetteError."""
     secrets = Secrets(settings.paths.secrets)
+    secrets.learn(settings.model_dump(mode="json"))
     log.configure(level=settings.log.level, style=settings.log.format, redact=secrets.redact)
+    log.keep_recent(log.RECENT_BYTES)
     log.adopt_process()
+    faulthandler.enable()  # the watchdog ends a hung agent with SIGABRT: its stacks are in the journal then
     with Store(settings.paths.state_dir) as store:
         asyncio.run(_run(settings, reload, secrets, store))
 
@@ -110,6 +114,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             publish=here.reply,
             on_desired=here.want,
             redact=secrets.redact,
+            learn=secrets.learn,
         )
         await control.reload(settings)
         here.want(control.desired)

@@ -20,6 +20,7 @@ from typing import Final, Literal, TextIO
 
 import structlog
 
+from agent import memory_file
 from agent.errors import VedetteError
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -28,6 +29,10 @@ Redact = Callable[[str], str]
 
 MAX_TEXT: Final = 16384
 """Characters of one field; what is longer loses its middle. journald takes lines of 48 KiB."""
+
+RECENT: Final = "vedette-log"
+"""Name of the file in memory with the last lines of a process, as JSON."""
+RECENT_BYTES: Final = 262_144  # of the agent's last lines, and of a child's a quarter
 
 _LEVELS: Final[Mapping[str, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _PRIORITIES: Final[Mapping[str, int]] = {"debug": 7, "info": 6, "warning": 4, "error": 3}  # syslog's
@@ -83,7 +88,22 @@ def configure(
     Raises ValueError for a level or a style that does not exist.
     """
     global _output  # noqa: PLW0603  a process has one log
+    recent = _output.recent
     _output = _Output(level=level, style=style, redact=redact, stream=stream, context=context or {})
+    _output.recent = recent
+
+
+def keep_recent(limit_bytes: int) -> None:
+    """From now on keep the last lines in memory, where a diagnosis finds them, also of a child that hangs.
+
+    At most `limit_bytes`; the older half goes when they are full.
+    """
+    _output.recent = _output.recent or _Recent(limit_bytes)
+
+
+def without_secrets(text: str) -> str:
+    """`text` as this process would log it: without what it knows to be a secret."""
+    return _output.redact(text)
 
 
 def set_level(level: str) -> None:
@@ -123,7 +143,8 @@ class _Output:
         if style not in ("auto", "json", "text"):
             raise ValueError(f"there is no log style {style!r}: auto, json or text")
         self.threshold = _threshold(level)
-        self._redact = redact
+        self.redact = redact
+        self.recent: _Recent | None = None
         self._stream = stream
         self._context = dict(context)
         target = self._target()  # None: the process was started with stderr closed
@@ -150,6 +171,8 @@ class _Output:
         self._stamp(None, level, line)
         for name, value in fields.items():
             line[f"{name}_" if name in _OWN_KEYS or name in self._context else name] = self._clean(value)
+        if self.recent is not None:
+            self.recent.add(f"{self._json(None, level, dict(line))!s}\n".encode())
         text = self._for_people(level, line) if self._as_text else self._json(None, level, line)
         self._write((f"<{_PRIORITIES[level]}>" if self._journal else "") + str(text) + "\n")
 
@@ -181,7 +204,7 @@ class _Output:
 
     def _clean_text(self, text: str) -> str:
         # Redacted before it is cut: half a password would not be recognised.
-        text = self._redact(text).encode("utf-8", "backslashreplace").decode()
+        text = self.redact(text).encode("utf-8", "backslashreplace").decode()
         if len(text) <= MAX_TEXT:
             return text
         return f"{text[: MAX_TEXT // 2]} […{len(text) - MAX_TEXT} characters…] {text[-MAX_TEXT // 2 :]}"
@@ -197,6 +220,25 @@ class _Output:
         stream = self._stream or sys.stderr
         # What `adopt_process` puts there would lead back here.
         return sys.__stderr__ if isinstance(stream, _Prints) else stream
+
+
+class _Recent:
+    """The last lines, in a file in memory; when it is full, the older half goes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._fd = memory_file.create(RECENT)
+        self._size = 0
+        self._lock = threading.RLock()
+
+    def add(self, line: bytes) -> None:
+        with self._lock, contextlib.suppress(OSError):  # no memory: the line is still written to stderr
+            if self._size + len(line) > self._limit_bytes:
+                rest = memory_file.read(self._fd, self._limit_bytes // 2).partition(b"\n")[2]
+                os.ftruncate(self._fd, 0)
+                os.write(self._fd, rest)
+                self._size = len(rest)
+            self._size += os.write(self._fd, line)
 
 
 def _threshold(level: str) -> int:

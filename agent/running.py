@@ -4,12 +4,12 @@ import asyncio
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
-from agent.config.secret import Secret, Secrets
+from agent.config.secret import Secret, Secrets, redacted
 from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
 from agent.contract import commands as c
@@ -65,6 +65,7 @@ class Here:
         self._began_s = time.monotonic()
         self._revision = 0
         self._told_soon = False
+        self._learned: dict[int, StreamConfig | AlgorithmConfig] = {}
         self._log_timer: asyncio.TimerHandle | None = None
         self.catalog = Catalog(settings.paths.algorithms)
         self.site = Site(
@@ -125,7 +126,7 @@ class Here:
         device, security = self._settings.device, self._settings.security
         info = Info(
             device=device.id,
-            labels=device.labels,
+            labels=redacted(device.labels),
             groups=device.groups,
             version=about.version(),
             python=platform.python_version(),
@@ -152,12 +153,20 @@ class Here:
         )
         self._put_state(self._topics.info, info.json_bytes())
 
+    def _learn(self, configs: Iterable[StreamConfig | AlgorithmConfig]) -> None:
+        """Mask the passwords that stand in these; in each of them once."""
+        known, self._learned = self._learned, {id(config): config for config in configs}
+        for key, config in self._learned.items():
+            if key not in known:
+                self._secrets.learn(config.model_dump(mode="json"))
+
     def _put_state(self, topic: str, payload: bytes) -> None:
         self._put(Outgoing(topic=topic, payload=payload, kind="state", retain=True, content_type=JSON))
 
     def take_settings(self, settings: Settings) -> None:
         """agent.toml was read again; what is not a stream or an algorithm takes effect at the next start."""
         self._settings = settings
+        self._secrets.learn(settings.model_dump(mode="json"))
         self.site.admission.limits = settings.limits
         log.set_level(settings.log.level)
 
@@ -172,6 +181,7 @@ class Here:
     def want(self, desired: Desired) -> None:
         """Make reality match what is desired."""
         self._revision = desired.revision
+        self._learn(item.config for items in (desired.streams, desired.algorithms) for item in items.values())
         self.site.want(
             {name: (item.config, item.origin) for name, item in desired.streams.items()},
             {name: (item.config, item.origin) for name, item in desired.algorithms.items()},

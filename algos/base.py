@@ -105,7 +105,7 @@ class BaseAlgo:
     class Params(BaseModel):
         """Parameters: derive from it, with ranges, defaults and descriptions; a misspelt one is an error."""
 
-        model_config = ConfigDict(frozen=True, extra="forbid")
+        model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def __init__(self, name: str | None = None, params: Params | Mapping[str, Any] | None = None) -> None:
         """Raise pydantic.ValidationError when `params` do not fit `Params`; load models in `init` instead."""

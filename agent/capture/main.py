@@ -9,7 +9,7 @@ from agent.capture.loop import CaptureLoop
 from agent.capture.open import open_source
 from agent.capture.reader import Inbox, Reader
 from agent.capture.source import OpenRequest
-from agent.config.secret import redact_url
+from agent.config.secret import Secrets
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
 
@@ -20,7 +20,10 @@ def main(
     """Capture one stream until told to stop; `resume` is the last generation and the next frame number."""
     become_child(f"vd:{args.stream}")
     level, style = log_settings
-    log.configure(level=level, style=style, redact=redact_url, context={"stream": args.stream})
+    known = Secrets(environ={})
+    known.learn(args.url.reveal())
+    log.configure(level=level, style=style, redact=known.redact, context={"stream": args.stream})
+    log.keep_recent(log.RECENT_BYTES // 4)
     log.adopt_process(prints=True)
     request = OpenRequest(
         url=args.url.reveal(),
@@ -30,7 +33,7 @@ def main(
         loop=args.loop,
         open_timeout_s=args.open_timeout_s,
         read_timeout_s=args.read_timeout_s,
-        redact=redact_url,
+        redact=known.redact,
     )
     inbox = Inbox()
     with Reader(request, inbox, open_source, Backoff()) as reader:

@@ -1,13 +1,14 @@
-"""Secrets: where they come from, and how they stay out of sight."""
+"""Secrets: where they come from, how they are told from other texts, and how they stay out of sight."""
 
+import base64
 import json
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from agent.errors import SecretError
 
@@ -19,20 +20,30 @@ _USERINFO = re.compile(  # a placeholder is no password, and is shown
     rf"(?P<user>://(?>(?:{_UNNAMED}|[^\s/?#@:])*)):"
     rf"(?!{_UNNAMED}@(?![^\s/?#]*@))"
     # The second: a password with a / that somebody forgot to encode; 8080/ is a port, and [::1] a host.
-    r"(?:[^\s/?#]*@|(?<!/\[:)(?!\d{1,5}(?:[/?#\s]|$))\S{0,256}@)"
+    r"(?P<password>[^\s/?#]*@|(?<!/\[:)(?!\d{1,5}(?:[/?#\s]|$))\S{0,256}@)"
 )
+# Some cameras take user and password in the path: /user=admin_password=x_channel=1.
 _QUERY = re.compile(
-    r"(?i)(?P<key>[?&;](?=[\w.-]*(?:pass|pwd|secret|token|key|auth))[\w.-]*+=)"
-    rf"(?!(?:{_UNNAMED})+(?:[&\s#;'\"]|$))[^&\s#;'\"]+"
+    r"(?i)(?P<key>[?&;/=](?=[\w.-]*(?:pass|loginpas|pwd|secret|token|key|auth|signature|(?<![a-z0-9])pw=))"
+    r"[\w.-]*+=)"
+    rf"(?!(?:{_UNNAMED})+(?:[&\s#;'\"]|$))(?P<value>[^&\s#;'\"]+)"
 )
 ONLY_SECRETS: Final = re.compile(rf"(?:{_UNNAMED})+")
 """A text of placeholders and nothing else tells nothing, and is shown."""
 
-_SECRET_KEY = re.compile(r"(?i)(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[._-]?key|(?:^|[._-])auth)$")
+_SECRET_KEY = re.compile(
+    r"(?i)(?:pass(?:word|wd|phrase|code)?s?|pwd|(?:^|[._-])(?:pw|pin|auth|bearer)|secret|tokens?"
+    r"|credentials?|authorization|cookie|api[._-]?keys?|(?:private|secret|access)[._-]?keys?)$"
+)
 """Keys of parameters and labels whose texts are not shown."""
+
+_MAYBE_SECRET_KEY = re.compile(r"(?i)(?:(?<!public)(?:^|[._-])key|secrets|signature)$")
+"""Likewise; but what they name may be an everyday word, and is not looked for elsewhere when it is short."""
 
 HIDDEN: Final = "***"
 _MIN_CHARS = 4  # a shorter secret would tear holes into every text; `vedette check` warns of it
+_MIN_MAYBE_CHARS = 8  # of what may as well be an everyday word or number
+_MAX_LEARNED = 4096  # values that nobody asked for by name; the oldest are forgotten first
 
 
 class Secret:
@@ -71,7 +82,10 @@ def redacted(tree: Any) -> Any:  # noqa: ANN401  any tree
         case str():
             return redact_url(tree)
         case dict():
-            return {key: _masked(key, item) for key, item in tree.items()}
+            return {
+                key: _hidden(item) if _names_secret(key, item) else redacted(item)
+                for key, item in tree.items()
+            }
         case list():
             return [redacted(item) for item in tree]
         case tuple():
@@ -79,14 +93,81 @@ def redacted(tree: Any) -> Any:  # noqa: ANN401  any tree
     return tree
 
 
-def _masked(key: object, item: object) -> object:
-    if isinstance(key, str) and isinstance(item, str) and _SECRET_KEY.search(key):
-        return item if ONLY_SECRETS.fullmatch(item) else HIDDEN
-    return redacted(item)
+def secrets_in(tree: Any) -> Iterator[str]:  # noqa: ANN401  any tree
+    """Every text that `redacted` would mask, as it stands there; parts of URLs also decoded."""
+    match tree:
+        case str():
+            yield from _secrets_of_url(tree)
+        case dict():
+            for key, item in tree.items():
+                if _names_secret(key, item):
+                    least = _MIN_CHARS if _SECRET_KEY.search(key) else _MIN_MAYBE_CHARS
+                    yield from (text for text in _leaves(item) if len(text) >= least)
+                    if isinstance(item, str):
+                        yield from _secrets_of_url(item)
+                else:
+                    yield from secrets_in(item)
+        case list() | tuple():
+            for item in tree:
+                yield from secrets_in(item)
+
+
+def _secrets_of_url(text: str) -> Iterator[str]:
+    for found in _USERINFO.finditer(text):
+        password = found["password"].removesuffix("@")
+        user = unquote(found["user"].removeprefix("://"))
+        if len(password) >= _MIN_CHARS:  # the last: as "Authorization: Basic" has it
+            yield from (password, unquote(password), _base64(f"{user}:{unquote(password)}"))
+    for found in _QUERY.finditer(text):
+        if len(found["value"]) >= _MIN_MAYBE_CHARS:  # ?keyframes=auto
+            yield from (found["value"], unquote(found["value"]))
+
+
+def _names_secret(key: object, item: object) -> bool:
+    """Whether what stands under this key is a secret; under `secrets` one text is the name of a folder."""
+    if not isinstance(key, str) or item is None or isinstance(item, bool):
+        return False
+    if _SECRET_KEY.search(key):
+        return True
+    return _MAYBE_SECRET_KEY.search(key) is not None and not (key == "secrets" and isinstance(item, str))
+
+
+def _hidden(item: object) -> object:
+    match item:
+        case dict():
+            return {key: _hidden(value) for key, value in item.items()}
+        case list() | tuple():
+            return [_hidden(value) for value in item]
+        case None | bool():
+            return item
+        case str() if ONLY_SECRETS.fullmatch(item):
+            return item
+    return HIDDEN
+
+
+def _leaves(item: object) -> Iterator[str]:
+    match item:
+        case dict():
+            for value in item.values():
+                yield from _leaves(value)
+        case list() | tuple():
+            for value in item:
+                yield from _leaves(value)
+        case None | bool():
+            return
+        case str() if not ONLY_SECRETS.fullmatch(item):
+            yield item
+        case int() | float() if len(str(item)) >= _MIN_MAYBE_CHARS:
+            yield str(item)
+
+
+def _base64(text: str) -> str:
+    """Without what pads it: some do."""
+    return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
 class Secrets:
-    """Fills in `{secret:name}`, and masks every value that it has ever filled in.
+    """Fills in `{secret:name}`, and masks every value that it has ever filled in, or learned of.
 
     A secret is looked for in the credentials of the systemd unit, then in the secrets folder, then in the
     environment as VEDETTE_SECRET_<NAME>, with `.` and `-` as `_`. One newline at its end is not part of it.
@@ -97,6 +178,8 @@ class Secrets:
         self._folders = [Path(place) for place in (credentials, folder) if place]
         self._environ = environ
         self._known: tuple[str, ...] = ()  # longest first; replaced whole: other threads write logs
+        self._asked: set[str] = set()
+        self._learned: dict[str, None] = {}  # in the order in which they came
         self._lock = threading.Lock()
 
     def expand(self, text: str, *, url: bool = False) -> Secret:
@@ -108,8 +191,22 @@ class Secrets:
 
         return Secret(_PLACEHOLDER.sub(value, text))
 
+    def learn(self, tree: Any) -> None:  # noqa: ANN401  any tree
+        """Mask from now on what stands in `tree` as it is and is a secret by its place.
+
+        Passwords of URLs, and what stands under keys such as `password`. At most 4096 of these are kept.
+        """
+        found = [value for value in secrets_in(tree) if len(value) >= _MIN_CHARS and value not in self._asked]
+        with self._lock:
+            if not found or all(value in self._learned for value in found):
+                return
+            self._learned |= dict.fromkeys(found)
+            for value in list(self._learned)[:-_MAX_LEARNED]:
+                del self._learned[value]
+            self._renew()
+
     def redact(self, text: str) -> str:
-        """`text` without any secret: those filled in so far, and the passwords of URLs."""
+        """`text` without any secret: those filled in or learned so far, and the passwords of URLs."""
         for value in self._known:
             text = text.replace(value, HIDDEN)
         return redact_url(text)
@@ -131,16 +228,25 @@ class Secrets:
         if value is None:
             looked = ", ".join([*map(str, places), f"${variable}"])
             raise SecretError(f"secret {name!r} is not there; looked for {looked}")
-        if len(value) >= _MIN_CHARS:
+        if len(value) >= _MIN_CHARS and value not in self._asked:
             self._remember(value)
         return value
 
     def _remember(self, value: str) -> None:
-        # As it is, as it stands in a URL and in a path, and as Python and JSON quote it.
-        quoted = (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
-        forms = {value, quote(value, safe=""), quote(value), *quoted}
         with self._lock:
-            self._known = tuple(sorted({*self._known, *forms}, key=len, reverse=True))
+            self._asked.add(value)
+            self._renew()
+
+    def _renew(self) -> None:
+        forms = {form for value in (*self._asked, *self._learned) for form in _forms(value)}
+        self._known = tuple(sorted(forms, key=len, reverse=True))
+
+
+def _forms(value: str) -> Iterator[str]:
+    """As it is, as it stands in a URL and in a path, as Python and JSON quote it, and in base64."""
+    yield from (value, quote(value, safe="", errors="replace"), quote(value, errors="replace"))
+    yield from (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    yield _base64(value)
 
 
 def _why(err: OSError | UnicodeDecodeError) -> str:

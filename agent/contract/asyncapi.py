@@ -18,6 +18,8 @@ _PLACES = {
     "algorithm": "id of an algorithm",
     "client": "id that a client chose for itself",
     "verb": "name of a command",
+    "request": "id of the command",
+    "part": "number of the part, from 1",
 }
 
 

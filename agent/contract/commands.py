@@ -65,7 +65,7 @@ CODES: dict[int, str] = {
     410: "expired before it arrived",
     413: "the payload is too large",
     422: "the arguments are wrong; `error` lists every problem",
-    429: "too many commands a second",
+    429: "too many commands a second, or a diagnosis while another is gathered",
     500: "the agent failed; `error` says at what",
 }
 """Every code of a reply."""
@@ -185,6 +185,18 @@ class LogSetLevel(Arguments):
     )
 
 
+class Diag(Arguments):
+    """Gather what helps to find out what is wrong, without secrets, in one file; one at a time, else 429."""
+
+    to: Literal["file", "mqtt"] = Field(
+        default="file",
+        description="file: below `paths.state_dir` on the device; mqtt: in parts on the `diag` topic",
+    )
+    stacks: bool = Field(
+        default=True, description="with the Python stacks of every process, also of those that hang"
+    )
+
+
 class Ping(Arguments):
     """Ask whether the agent listens."""
 
@@ -205,6 +217,7 @@ Command = (
     | StateGet
     | ConfigGet
     | LogSetLevel
+    | Diag
     | Ping
 )
 """Closed: a `match` over it ends in `assert_never`."""
@@ -278,6 +291,19 @@ class LogLevelSet(Payload):
 
     level: str
     until: int | None = Field(default=None, description="when the configured level comes back")
+
+
+class Diagnosed(Payload):
+    """Where the diagnosis is: a tar.gz of texts and JSON."""
+
+    name: str = Field(description="a name for the file")
+    bytes: int = Field(description="its size")
+    sha256: str = Field(description="of the whole, hexadecimal")
+    path: str | None = Field(default=None, description="where it lies on the device, for `to = file`")
+    topic: str | None = Field(
+        default=None, description="where its parts went, each one level below: 1, 2, 3 …, for `to = mqtt`"
+    )
+    parts: int | None = Field(default=None, description="how many; they may come before and after the reply")
 
 
 class Pong(Payload):

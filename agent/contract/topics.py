@@ -14,6 +14,7 @@ from agent.contract.result import Result
 from agent.contract.status import DeviceStatus, Reported, StreamStatus
 
 JPEG_TYPE = "image/jpeg"
+PARTS_TYPE = "application/octet-stream"
 DEFAULT_PREFIX = "vedette/v1"
 
 _ID = re.compile(ID_PATTERN)
@@ -158,6 +159,15 @@ SNAPSHOT = Topic(
     content_types=(JPEG_TYPE,),
 )
 
+DIAG = Topic(
+    name="diag",
+    path="d/{device}/diag/{request}/{part}",
+    payload=None,
+    description="A part of a diagnosis, after `diag` with `to = mqtt`: in their order the parts are a tar.gz. "
+    "At most 96 KiB each, which fits through every broker.",
+    content_types=(PARTS_TYPE,),
+)
+
 TOPICS: tuple[Topic, ...] = (
     STATUS,
     INFO,
@@ -166,6 +176,7 @@ TOPICS: tuple[Topic, ...] = (
     RESULT,
     RESULT_JSON,
     SNAPSHOT,
+    DIAG,
     COMMAND,
     RESPONSE,
     CLIENT_RESPONSE,
@@ -242,6 +253,21 @@ class Topics:
     def snapshot(self, stream: str) -> str:
         """For pictures."""
         return SNAPSHOT.build(self.prefix, device=self.device, stream=stream)
+
+    def diag_part(self, request: str, part: int) -> str:
+        """For a part of the diagnosis that a request asked for; the first is 1."""
+        return DIAG.build(self.prefix, device=self.device, request=request, part=str(part))
+
+    def diag_parts(self, request: str) -> str:
+        """The filter of all its parts."""
+        return DIAG.filter(self.prefix, device=self.device, request=request)
+
+    def part_of(self, topic: str, request: str) -> int | None:
+        """Which part of that diagnosis travels on a topic; None for every other topic."""
+        ids = DIAG.match(self.prefix, topic)
+        if ids is None or (ids["device"], ids["request"]) != (self.device, request):
+            return None
+        return int(ids["part"]) if ids["part"].isdecimal() else None
 
     def verb_of(self, topic: str) -> str | None:
         """The verb of a command topic of this device; None for every other topic."""

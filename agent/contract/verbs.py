@@ -200,6 +200,19 @@ _ROWS = (
         {"level": "debug", "for_s": 600},
         {"level": "debug", "until": _T},
     ),
+    _row(
+        "diag",
+        c.Diag,
+        c.Diagnosed,
+        {"to": "mqtt"},
+        {
+            "name": "vedette-gate-7-20261001T120000Z.tar.gz",
+            "bytes": 143_201,
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "topic": "vedette/v1/d/gate-7/diag/c-1",
+            "parts": 2,
+        },
+    ),
     _row("ping", c.Ping, c.Pong, {}, {"version": "0.1.0", "epoch": 3, "time": _T, "uptime_s": 86_400.5}),
 )
 

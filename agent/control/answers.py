@@ -40,6 +40,8 @@ class Answers:
                 return self._algorithms(desired)
             case c.LogSetLevel():
                 return await self._actions.set_log_level(command)
+            case c.Diag():
+                return await self._actions.diagnose(command, request_id)
             case c.SnapshotTake():
                 if command.stream not in desired.streams:
                     raise CommandError(404, unknown("stream", command.stream, desired.streams))

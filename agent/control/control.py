@@ -7,7 +7,7 @@ in memory alone: asked again after a restart, a question is answered anew, and d
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import Any, assert_never
 
 from agent import log
 from agent.config.secret import redact_url
@@ -58,12 +58,14 @@ class Control:
         on_desired: Callable[[Desired], None],
         clock: Clock | None = None,
         redact: Callable[[str], str] = redact_url,
+        learn: Callable[[dict[str, Any]], None] | None = None,
         resolve: Resolve = look_up,
     ) -> None:
         self._desired = merge(settings, store.changes)
         self._rules = Rules.of(settings)
         self._store = store
         self._answers = Answers(views, actions, redact)
+        self._learn = learn
         self._checks = checks
         self._publish = publish
         self._on_desired = on_desired
@@ -132,6 +134,8 @@ class Control:
 
     async def _carry_out(self, admitted: Admitted) -> None:
         reply: Remembered | None = self._gate.encode(admitted, _BUG, self._desired.revision)
+        if self._learn is not None:  # before anything can be said about the passwords in it
+            self._learn(admitted.request.args)
         try:
             reply = await self._reply_to(admitted)
         except asyncio.CancelledError:
@@ -155,7 +159,7 @@ class Control:
         if isinstance(command, Mutation):
             async with self._in_turn:
                 return await self._change(admitted, command)
-        return await self._answer(admitted, store=isinstance(command, c.SnapshotTake))
+        return await self._answer(admitted, store=isinstance(command, c.SnapshotTake | c.Diag))
 
     # --- what changes nothing that is to run ---
 

@@ -3,7 +3,16 @@
 from typing import Protocol
 
 from agent.config.algorithms import AlgorithmConfig
-from agent.contract.commands import ConfigShown, LogLevelSet, LogSetLevel, Pong, SnapshotTake, SnapshotTaken
+from agent.contract.commands import (
+    ConfigShown,
+    Diag,
+    Diagnosed,
+    LogLevelSet,
+    LogSetLevel,
+    Pong,
+    SnapshotTake,
+    SnapshotTaken,
+)
 from agent.contract.status import Reported
 from agent.control.desired import Desired
 
@@ -29,6 +38,9 @@ class Actions(Protocol):
 
     async def restart_algorithm(self, algorithm: str) -> None:
         """Start the workers of an algorithm anew; it exists."""
+
+    async def diagnose(self, command: Diag, request_id: str) -> Diagnosed:
+        """Gather a diagnosis, and write or publish it. Raises CommandError 429, StateError."""
 
     async def set_log_level(self, command: LogSetLevel) -> LogLevelSet:
         """Set how much is logged."""

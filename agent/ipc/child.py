@@ -13,6 +13,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+from agent.ipc.stacks import offer_stacks
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
@@ -39,6 +41,7 @@ def become_child(name: str, *, sacrifice: int = CAPTURE) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(2, 1)  # what an algorithm prints belongs to the log, not to what the command prints
     faulthandler.enable()
+    offer_stacks()
     with suppress(OSError):  # a sandbox may forbid it; then the kernel takes the largest
         Path("/proc/self/oom_score_adj").write_text(str(sacrifice), "ascii")
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
+from agent import log
+
 _Returned = TypeVar("_Returned")
 _MAX_TRACE_CHARS = 8192
 
@@ -23,8 +25,9 @@ def call_foreign(call: Callable[[], _Returned]) -> _Returned | Raised:
     try:
         return call()
     except Exception as err:  # noqa: BLE001  foreign code raises what it likes; this is the only broad except
-        trace = "".join(traceback.format_exception(type(err), err, _theirs(err)))
-        line = traceback.format_exception_only(err)[-1].strip()
+        # Redacted before it is cut: half a password would not be recognised.
+        trace = log.without_secrets("".join(traceback.format_exception(type(err), err, _theirs(err))))
+        line = log.without_secrets(traceback.format_exception_only(err)[-1].strip())
         return Raised(line[:1000], trace[-_MAX_TRACE_CHARS:])
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agent import log
+from agent.config.secret import Secrets, redact_url
 from agent.errors import ChannelClosedError
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
@@ -16,6 +18,8 @@ from agent.worker.foreign import Raised, call_foreign
 def inspect_kinds(sock: socket.socket, folder: Path | None, skip: frozenset[str]) -> None:
     """Report every kind, and every origin that gives none; `skip` are those that a predecessor died of."""
     become_child("vd:kinds")
+    log.configure(redact=redact_url)
+    log.adopt_process(prints=True)
     channel = Channel(sock)
     try:
         for origin in kinds.origins(folder):
@@ -37,6 +41,10 @@ def inspect_kinds(sock: socket.socket, folder: Path | None, skip: frozenset[str]
 def check_params(sock: socket.socket, origin: str, kind: str, params: Mapping[str, Any]) -> None:
     """Report what is wrong with the parameters of one algorithm."""
     become_child("vd:check")
+    known = Secrets(environ={})
+    known.learn(dict(params))
+    log.configure(redact=known.redact)
+    log.adopt_process(prints=True)
     channel = Channel(sock)
 
     def check() -> list[str]:

@@ -4,7 +4,7 @@ import socket
 import time
 
 from agent import log
-from agent.config.secret import redact_url
+from agent.config.secret import Secrets
 from agent.contract.codec import UnpackableError, json_data, pack_data
 from agent.errors import ChannelClosedError
 from agent.frames.format import FrameFormat
@@ -29,7 +29,10 @@ def main(
     if args.memory_max is not None:
         limit_memory(args.memory_max)
     level, style = log_settings
-    log.configure(level=level, style=style, redact=redact_url, context={"algorithm": args.algorithm})
+    known = Secrets(environ={})
+    known.learn(args.params)
+    log.configure(level=level, style=style, redact=known.redact, context={"algorithm": args.algorithm})
+    log.keep_recent(log.RECENT_BYTES // 4)
     log.adopt_process(prints=True)
     channel = Channel(sock)
     try:

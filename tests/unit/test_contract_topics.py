@@ -45,6 +45,7 @@ def test_the_rows_are_the_contract() -> None:
         "result": ("out", 1, False),
         "result_json": ("out", 1, False),
         "snapshot": ("out", 1, False),
+        "diag": ("out", 1, False),
         "command": ("in", 1, False),
         "response": ("out", 1, False),
         "client_response": ("out", 1, False),
