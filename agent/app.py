@@ -92,7 +92,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_broker(settings))
         delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound, pulse))
-        here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters)
+        here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters, delivery.facts)
         await stack.enter_async_context(here.site)
         health = HealthListener(
             settings.health.listen,

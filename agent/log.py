@@ -101,6 +101,17 @@ def keep_recent(limit_bytes: int) -> None:
     _output.recent = _output.recent or _Recent(limit_bytes)
 
 
+def recent(pid: int) -> str:
+    """The last lines of a process that keeps them, whatever it does; empty when it has none."""
+    fd = memory_file.find(pid, RECENT)
+    if fd is None:
+        return ""
+    try:
+        return memory_file.read(fd, RECENT_BYTES).decode("utf-8", "replace")
+    finally:
+        os.close(fd)
+
+
 def without_secrets(text: str) -> str:
     """`text` as this process would log it: without what it knows to be a secret."""
     return _output.redact(text)

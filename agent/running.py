@@ -4,8 +4,9 @@ import asyncio
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
@@ -20,6 +21,7 @@ from agent.contract.verbs import VERBS
 from agent.control.desired import Desired
 from agent.control.messages import ReplyMessage
 from agent.delivery.messages import DeliveryCounters, Outgoing
+from agent.diagnosis import Diagnosis
 from agent.errors import Cause, CommandError, KindError, NoRoomError, SourceError
 from agent.frames import free_bytes
 from agent.health import about
@@ -53,6 +55,7 @@ class Here:
         epoch: int,
         put: Callable[[Outgoing], None],
         counters: Callable[[], DeliveryCounters],
+        delivery_facts: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._settings = settings
         self._secrets = secrets
@@ -75,6 +78,19 @@ class Here:
             limits=settings.limits,
             keep=settings.paths.state_dir / "crashes",
             log_settings=self._log_settings,
+        )
+        self._diagnosis = Diagnosis(
+            topics,
+            self.site,
+            self.catalog,
+            settings=lambda: self._settings,
+            facts={
+                "agent": lambda: self.pong().model_dump(),
+                "reported": lambda: self.reported().model_dump(mode="json"),
+                "delivery": delivery_facts,
+            },
+            redact=self.redact,
+            put=put,
         )
 
     def _log_settings(self) -> tuple[str, log.Style]:
@@ -276,6 +292,10 @@ class Here:
             )
         )
         return snapshot
+
+    async def diagnose(self, command: c.Diag, request_id: str) -> c.Diagnosed:
+        """Gather a diagnosis. Raises CommandError 429, StateError."""
+        return await self._diagnosis.take(command, request_id)
 
     async def restart_algorithm(self, algorithm: str) -> None:
         """Start the workers of an algorithm anew, also after too many failures."""

@@ -163,7 +163,7 @@ DIAG = Topic(
     name="diag",
     path="d/{device}/diag/{request}/{part}",
     payload=None,
-    description="A part of a diagnosis, after `diag` with `to = mqtt`: in their order the parts are a tar.gz. "
+    description="A part of a diagnosis, after `diag` with `to = mqtt`: in their order they are a tar.gz. "
     "At most 96 KiB each, which fits through every broker.",
     content_types=(PARTS_TYPE,),
 )

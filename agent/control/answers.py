@@ -23,7 +23,7 @@ class Answers:
         self._actions = actions
         self._redact = redact
 
-    async def to(  # noqa: C901, PLR0911 - one branch a verb
+    async def to(  # noqa: C901, PLR0911, PLR0912 - one branch a verb
         self, command: c.Command, request_id: str, desired: Desired
     ) -> Payload:
         """The data of the reply; CommandError 404, and what the actions raise."""

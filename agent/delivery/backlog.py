@@ -34,7 +34,7 @@ LIMITS: dict[Kind, Limits] = {
     "reply": Limits(count=1_000, size_bytes=8 << 20),
     "event": Limits(count=10_000, size_bytes=8 << 20),
     "result": Limits(count=20_000, size_bytes=32 << 20),
-    "snapshot": Limits(count=20, size_bytes=16 << 20),
+    "snapshot": Limits(count=40, size_bytes=16 << 20),  # also the parts of a diagnosis, a dozen
 }
 
 

@@ -3,10 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from agent.delivery.backlog import Limits
 from agent.delivery.courier import Courier
@@ -101,6 +101,20 @@ class Delivery:
     def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
         """The last messages that the broker would not have, each with the reason."""
         return self._desk.dead_letters()
+
+    def facts(self) -> dict[str, Any]:
+        """What was done and what was given up, for people; of messages only where they were to go."""
+        dead = [
+            {"topic": message.topic, "bytes": len(message.payload), "reason": reason}
+            for message, reason in self.dead_letters()
+        ]
+        return {
+            "counters": asdict(self.counters()),
+            "alive": self.alive(),
+            "turned_s_ago": round(time.monotonic() - self._courier.turned_s, 3),
+            "gaps": [asdict(gap) for gap in self.gaps()],
+            "dead_letters": dead,
+        }
 
     def progress(self) -> float:
         """When the thread last turned (monotonic seconds); more than 5 s ago: it hangs or is dead."""

@@ -139,6 +139,24 @@ class Children:
         """Process ids by name, of all that run."""
         return {name: row.child.pid for name, row in self._rows.items() if row.child is not None}
 
+    def seen(self) -> dict[str, dict[str, object]]:
+        """Every child as it is seen, for people; times are seconds ago."""
+        now_s = time.monotonic()
+        return {
+            name: {
+                "pid": None if row.child is None else row.child.pid,
+                "wanted": name in self._wanted,
+                "phase": row.seen.phase.value,
+                "since_s": round(now_s - row.seen.since_s, 3),
+                "heard_s": round(now_s - row.seen.heard_s, 3),
+                "failures": row.seen.backoff.failures,
+                "retry_in_s": self.retry_in_s(name),
+                "broken": self.is_broken(name),
+                "last_words": row.last_words,
+            }
+            for name, row in self._rows.items()
+        }
+
     # --- steps ---
 
     def _step(self, name: str, row: _Row, now_s: float) -> None:

@@ -162,6 +162,10 @@ class Dispatcher:
         """Shared memory in use."""
         return self._pools.lent_bytes()
 
+    def segments(self) -> list[dict[str, object]]:
+        """The same, piece by piece, for people."""
+        return self._pools.segments()
+
     # --- windows ---
 
     def filled(self, stream: str, message: Filled) -> None:

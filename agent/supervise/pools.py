@@ -114,6 +114,24 @@ class Pools:
         """Shared memory in use."""
         return sum(pool.segment.size_bytes for pool in self._pools.values())
 
+    def segments(self) -> list[dict[str, object]]:
+        """What is lent to whom, for people."""
+        return [
+            {
+                "number": pool.number,
+                "stream": pool.pair.stream,
+                "algorithm": pool.pair.algorithm,
+                "format": f"{pool.format.width}x{pool.format.height} {pool.format.pixel_format}",
+                "slots": pool.count,
+                "bytes": pool.segment.size_bytes,
+                "fd": pool.segment.fd,
+                "readers": sorted(pool.readers),
+                "windows": pool.windows,
+                "retired": pool.retired,
+            }
+            for pool in self._pools.values()
+        ]
+
     def _of(self, pair: Pair) -> list[Pool]:
         return [pool for pool in self._pools.values() if pool.pair == pair and not pool.retired]
 

@@ -189,6 +189,10 @@ class Site:
         """Shared memory in use."""
         return self._dispatcher.lent_bytes()
 
+    def segments(self) -> list[dict[str, object]]:
+        """The same, piece by piece, for people."""
+        return self._dispatcher.segments()
+
     def tick(self) -> None:
         """Look at every child: limits of time, and what else no event tells."""
         now_ns = time.monotonic_ns()
