@@ -3,7 +3,7 @@
 import difflib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -79,7 +79,7 @@ def call(
     settings = settings_with(config, broker)
     name = visitor_id()
     with visit(settings, Secrets(settings.paths.secrets), name) as client:
-        reply = _Call(client, settings.broker.topic_prefix, device, name).ask(verb, tree, timeout_s)
+        reply = Call(client, settings.broker.topic_prefix, device, name).ask(verb, tree, timeout_s)
     if as_json:
         typer.echo(json.dumps(reply.tree(), ensure_ascii=False))
     if not reply.ok:
@@ -133,15 +133,29 @@ def _value(text: str) -> Any:  # noqa: ANN401  any JSON
         return text
 
 
-class _Call:
-    """One question to one device, on a connection of its own."""
+class Call:
+    """One question to one device, on a connection of its own.
 
-    def __init__(self, client: Client, prefix: str, device: str, name: str) -> None:
+    `aside` gets what comes on the topics of the filters `also` before the reply does.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        prefix: str,
+        device: str,
+        name: str,
+        *,
+        also: Sequence[str] = (),
+        aside: Callable[[Inbound], None] | None = None,
+    ) -> None:
         self._client = client
         self._prefix = prefix
         self._topics = Topics(prefix, device)
         self._device = device
         self._name = name
+        self._also = also
+        self._aside = aside
         self._statuses: dict[str, DeviceStatus] = {}
 
     def ask(self, verb: str, args: dict[str, Any], timeout_s: float) -> Reply:
@@ -149,7 +163,9 @@ class _Call:
         modern = self._client.protocol == "5"
         inbox = self._topics.client_response(self._name)
         # Without MQTT 5 nobody can say where the reply should go: it comes on the device's own topic.
-        self._client.subscribe([inbox if modern else self._topics.response, STATUS.filter(self._prefix)])
+        self._client.subscribe(
+            [inbox if modern else self._topics.response, STATUS.filter(self._prefix), *self._also]
+        )
         request = Request(id=self._name, args=args)
         message = Outgoing(
             topic=self._topics.command(verb),
@@ -167,6 +183,8 @@ class _Call:
             reply = self._reply_in(inbound)
             if reply is not None:
                 return reply
+            if self._aside is not None:
+                self._aside(inbound)
         raise VedetteError(self._why_silent(timeout_s))
 
     def _reply_in(self, message: Inbound) -> Reply | None:

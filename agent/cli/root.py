@@ -10,6 +10,7 @@ import typer
 from agent.cli.call import call
 from agent.cli.check import check
 from agent.cli.demo import demo
+from agent.cli.diag import diag
 from agent.cli.kinds import kinds
 from agent.cli.replay import replay
 from agent.cli.run import run
@@ -54,6 +55,7 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
             "vedette call gate-7 algorithm.update id=movement params.min_area=0.01",
         ),
     ),
+    (diag, ("vedette diag gate-7", "vedette diag gate-7 --out gate-7.tar.gz")),
     (check, ("vedette check --config agent.toml", "vedette check --json | jq '.findings[].text'")),
     (kinds, ("vedette kinds", "vedette kinds motion")),
     (

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 PREFIX = "VEDETTE_"
 DELIMITER = "__"
-_OTHERS = (f"{PREFIX}SECRET_", f"{PREFIX}TEST_")  # ours, but no settings
+TEST_PREFIX = f"{PREFIX}TEST_"
+_OTHERS = (f"{PREFIX}SECRET_", TEST_PREFIX)  # ours, but no settings
 
 
 def variable(*path: str) -> str:

@@ -13,6 +13,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+from agent.config.environment import PREFIX, TEST_PREFIX
 from agent.ipc.stacks import offer_stacks
 
 _PR_SET_PDEATHSIG = 1
@@ -37,6 +38,7 @@ def become_child(name: str, *, sacrifice: int = CAPTURE) -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
     _let_the_fork_server_go()
+    _forget_settings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(2, 1)  # what an algorithm prints belongs to the log, not to what the command prints
@@ -57,6 +59,16 @@ def limit_memory(most_bytes: int) -> None:
     already = int(held[1]) * 1024 if held is not None else 0
     most = already + 2 * most_bytes + _BURST_BYTES
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _forget_settings() -> None:
+    """Drop the environment's settings and secrets: the agent has read them, and foreign code runs here.
+
+    What a child starts does not inherit them either.
+    """
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        if not name.upper().startswith(TEST_PREFIX):
+            del os.environ[name]
 
 
 def _let_the_fork_server_go() -> None:

@@ -55,6 +55,7 @@ COMMANDS: list[tuple[str, dict[str, Any], c.Command]] = [
     ("state.get", {}, c.StateGet()),
     ("config.get", {}, c.ConfigGet()),
     ("log.level", {"level": "debug", "for_s": 60}, c.LogSetLevel(level="debug", for_s=60)),
+    ("diag", {"to": "mqtt"}, c.Diag(to="mqtt", stacks=True)),
     ("ping", {}, c.Ping()),
 ]
 
