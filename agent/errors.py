@@ -37,6 +37,7 @@ class Cause(StrEnum):
     CODEC = "codec"  # a codec, container or pixel format that cannot be decoded here
     CORRUPT = "corrupt"  # data that is not what it says
     ENDED = "ended"  # the stream is over
+    FORBIDDEN = "forbidden"  # a command named it, and it leads where agent.toml does not let a command lead
 
 
 class SourceError(VedetteError):

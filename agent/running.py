@@ -20,6 +20,7 @@ from agent.contract.topics import Topics
 from agent.contract.verbs import VERBS
 from agent.control.desired import Desired
 from agent.control.messages import ReplyMessage
+from agent.control.rules import Rules
 from agent.delivery.messages import DeliveryCounters, Outgoing
 from agent.diagnosis import Diagnosis
 from agent.errors import Cause, CommandError, KindError, NoRoomError, SourceError
@@ -101,6 +102,11 @@ class Here:
     def expand(self, source: str) -> Secret:
         """A source with its secrets filled in. Raises SecretError."""
         return self._secrets.expand(source, url="://" in source)
+
+    def rules(self, stream: StreamConfig) -> Rules | None:
+        """What the source of a stream may lead to; None for one that agent.toml names."""
+        named_here = any((one.id, one.source) == (stream.id, stream.source) for one in self._settings.streams)
+        return None if named_here else Rules.of(self._settings)
 
     def redact(self, text: str) -> str:
         """A text without secrets."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.config.secret import Secret
+from agent.control.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +20,5 @@ class CaptureArgs:
     fps: float | None
     open_timeout_s: float
     read_timeout_s: float
+    rules: Rules | None
+    """What the source may lead to; None for one that agent.toml names."""

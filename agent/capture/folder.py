@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -27,10 +28,13 @@ def natural_order(name: str) -> list[tuple[bool, int, str]]:
 class FolderSource(WholePictures):
     """The images of a folder as it was when it was opened; `loop` begins again at its end."""
 
-    def __init__(self, folder: Path, query: str, *, loop: bool) -> None:
+    def __init__(
+        self, folder: Path, query: str, *, loop: bool, read: Callable[[Path], bytes] = Path.read_bytes
+    ) -> None:
         values = parse_query(query, ("fps",), "an image folder")
         self._fps = parse_number(values.get("fps", "1"), "fps", 0.001, 1000)
         self._loop = loop
+        self._read_file = read
         self._next = 0
         self._folder = folder
         try:
@@ -58,7 +62,7 @@ class FolderSource(WholePictures):
             raise SourceError(Cause.ENDED, f"{self._folder}: all images were shown")
         path = self._files[self._next % len(self._files)]
         try:
-            data = path.read_bytes()
+            data = self._read_file(path)
         except OSError as err:
             raise SourceError(Cause.NOT_FOUND, f"{path} cannot be read: {err.strerror}") from err
         unit = PictureUnit(
@@ -80,7 +84,7 @@ class FolderSource(WholePictures):
     def _first_that_shows(self) -> Pixels:
         for path in self._files:
             try:
-                pixels = _decode_image(path.read_bytes())
+                pixels = _decode_image(self._read_file(path))
             except OSError:
                 continue
             if pixels is not None:

@@ -34,6 +34,7 @@ def main(
         open_timeout_s=args.open_timeout_s,
         read_timeout_s=args.read_timeout_s,
         redact=known.redact,
+        rules=args.rules,
     )
     inbox = Inbox()
     with Reader(request, inbox, open_source, Backoff()) as reader:

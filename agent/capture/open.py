@@ -1,23 +1,25 @@
 """Which source a URL means.
 
-The allow-lists for what comes over the network are elsewhere (design section 8); whoever asks, only what
-there is a source for can be opened here, and FFmpeg never gets to choose a protocol.
+Whoever asks, only what there is a source for can be opened here, and FFmpeg never gets to choose a protocol.
+What a command named (its request has rules) was checked when it came, and is checked again in being opened.
 """
 
 import socket
 from pathlib import Path
 from typing import cast
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from agent.capture.folder import FolderSource
+from agent.capture.media import open_media, without_secrets
+from agent.capture.open_guarded import open_confined, open_guarded
 from agent.capture.pyav_options import NetworkScheme, Place, file_place
 from agent.capture.query import wrong
 from agent.capture.scene import SceneSource, parse_scene
 from agent.capture.source import Interrupted, OpenRequest, Source
 from agent.capture.usb import parse_usb, resolve
+from agent.config.addresses import NETWORK_SCHEMES, SOURCE_SCHEMES, scheme_of
 from agent.errors import Cause, SourceError
 
-NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "http", "https"})
 _CONTROL = frozenset(map(chr, [*range(32), 127]))
 
 
@@ -38,19 +40,27 @@ def _open(request: OpenRequest, interrupted: Interrupted) -> Source:
     url = request.url
     if not url or any(letter in _CONTROL for letter in url):
         raise wrong("the source is empty or has control characters in it")
-    scheme, colon, _ = url.partition(":")
-    scheme = scheme.lower()
-    if not colon or "/" in scheme:
+    scheme = scheme_of(url) or "file"
+    if request.rules is not None and scheme not in request.rules.schemes:
+        raise SourceError(Cause.FORBIDDEN, f"{scheme}: is not in security.source_schemes")
+    if scheme_of(url) is None:
         return _open_path(url, request, interrupted)
+    return _open_url(scheme, request, interrupted)
+
+
+def _open_url(scheme: str, request: OpenRequest, interrupted: Interrupted) -> Source:
+    url = request.url
     try:
         parts = urlsplit(url)
     except ValueError:
         raise wrong(f"the {scheme} source is no valid URL") from None
     if scheme in NETWORK_SCHEMES:
+        if request.rules is not None:
+            return open_guarded(parts, request, request.rules, interrupted)
         place = Place(target=url, scheme=cast("NetworkScheme", scheme))
-        where = _without_secrets(parts)
+        where = without_secrets(parts)
         _look_up(parts, where)
-        return _open_media(place, request, where, interrupted)
+        return open_media(place, request, where, interrupted)
     match scheme:
         case "file":
             if parts.netloc not in ("", "localhost"):
@@ -64,11 +74,13 @@ def _open(request: OpenRequest, interrupted: Interrupted) -> Source:
                 raise wrong("the only test source is test://scene")
             return SceneSource(parse_scene(parts.query), interrupted)
         case _:
-            known = ", ".join(sorted(NETWORK_SCHEMES | {"file", "usb", "test"}))
+            known = ", ".join(sorted(SOURCE_SCHEMES))
             raise wrong(f"a source cannot begin with {scheme}: (a path, or one of {known})")
 
 
 def _open_path(text: str, request: OpenRequest, interrupted: Interrupted) -> Source:
+    if request.rules is not None:
+        return open_confined(text, request, request.rules, interrupted)
     path, query = Path(text), ""
     if not path.exists() and "?" in text:
         before, _, query = text.partition("?")
@@ -81,7 +93,7 @@ def _open_path(text: str, request: OpenRequest, interrupted: Interrupted) -> Sou
         raise SourceError(Cause.NOT_FOUND, f"{path} is no regular file")
     if query:
         raise wrong(f"{path}: a file takes no parameters")
-    return _open_media(file_place(path), request, str(path), interrupted)
+    return open_media(file_place(path), request, str(path), interrupted)
 
 
 def _open_usb(parts: SplitResult, request: OpenRequest, interrupted: Interrupted) -> Source:
@@ -102,17 +114,7 @@ def _open_usb(parts: SplitResult, request: OpenRequest, interrupted: Interrupted
     if camera.format is not None:
         options.append(("input_format", camera.format))
     place = Place(target=device, scheme="v4l2", format="v4l2", options=tuple(options))
-    return _open_media(place, request, device, interrupted)
-
-
-def _open_media(place: Place, request: OpenRequest, where: str, interrupted: Interrupted) -> Source:
-    if request.backend == "opencv":
-        from agent.capture.opencv_source import OpencvSource  # noqa: PLC0415
-
-        return OpencvSource(place, request, request.redact(where), interrupted)
-    from agent.capture.pyav_source import open_pyav  # noqa: PLC0415
-
-    return open_pyav(place, request, request.redact(where), interrupted)
+    return open_media(place, request, device, interrupted)
 
 
 def _look_up(parts: SplitResult, where: str) -> None:
@@ -126,9 +128,3 @@ def _look_up(parts: SplitResult, where: str) -> None:
         raise SourceError(Cause.REFUSED, f"{where}: the host name cannot be looked up") from err
     except ValueError:
         raise wrong(f"{where} is no valid URL") from None
-
-
-def _without_secrets(parts: SplitResult) -> str:
-    """Give a URL as people may read it: no user, password or parameters."""
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

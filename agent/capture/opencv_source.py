@@ -100,9 +100,9 @@ class OpencvSource(WholePictures):
         # OpenCV's and its FFmpeg's warnings hold the whole URL, password included.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
-        if self._place.network:
+        if self._place.network and not self._place.guarded:
             self._knock()
-        elif not Path(self._path).exists():
+        elif not self._place.network and not Path(self._path).exists():
             raise SourceError(Cause.NOT_FOUND, f"{self._where}: there is no such file or device")
         began_s = time.monotonic()
         if self._place.scheme == "v4l2":

@@ -19,6 +19,26 @@ _PROTOCOLS = {
     "https": "http,https,tcp,tls,crypto",
     "v4l2": "",
 }
+# The same for a source that a command named, which has a guard (`agent.capture.guard`).
+_GUARDED_PROTOCOLS = {
+    "file": "file",
+    "rtsp": "tcp",
+    "rtmp": "rtmp,tcp",
+    "http": "http,https,tcp,tls,crypto,httpproxy",
+    "https": "http,https,tcp,tls,crypto,httpproxy",
+}
+# And the containers that may be in it: none that names other files or hosts, such as concat, sdp and image2;
+# but for HLS, whose playlists name what goes through the guard. The small ones are for sound in HLS.
+_CONTAINERS = (
+    "mov,matroska,webm,mpegts,mpeg,mpegvideo,flv,live_flv,avi,asf,ogg,nut,mxf,ivf,dv,h264,hevc,obu,av1,vvc"
+)
+_PICTURES = "mjpeg,mpjpeg,gif,apng,jpeg_pipe,png_pipe,bmp_pipe,webp_pipe,tiff_pipe"
+_GUARDED_FORMATS = {
+    "file": f"{_CONTAINERS},{_PICTURES},yuv4mpegpipe",
+    "rtsp": "rtsp,mpegts,asf",
+    "rtmp": "flv,live_flv",
+    "http": f"{_CONTAINERS},{_PICTURES},hls,aac,mp3,ac3,eac3,webvtt",
+}
 # How long FFmpeg looks at a camera before it gives the first packet. With five frames to tell the rate from
 # (20 is the default) a 25 fps camera that begins with a key frame is open after 0.5 s instead of 1.1 s.
 # Not `fflags=nobuffer`: it throws away what was looked at, the first key frame with it, and the first picture
@@ -34,6 +54,7 @@ class Place:
     scheme: NetworkScheme | Literal["file", "v4l2"]
     format: str | None = None  # FFmpeg's demuxer, where it must be named
     options: tuple[tuple[str, str], ...] = ()
+    guarded: bool = False  # a command named it
 
     @property
     def network(self) -> bool:
@@ -50,7 +71,12 @@ def options(place: Place, request: OpenRequest) -> dict[str, str]:
     """FFmpeg's options for opening `place`."""
     read_us = str(int(request.read_timeout_s * 1e6))
     chosen: dict[str, str] = {}
-    if _PROTOCOLS[place.scheme]:
+    if place.guarded:
+        chosen["protocol_whitelist"] = _GUARDED_PROTOCOLS[place.scheme]
+        chosen["format_whitelist"] = _GUARDED_FORMATS[place.scheme.removesuffix("s")]
+        if place.scheme == "rtsp" and request.rtsp_transport == "udp":
+            chosen["protocol_whitelist"] += ",udp,rtp"
+    elif _PROTOCOLS[place.scheme]:
         chosen["protocol_whitelist"] = _PROTOCOLS[place.scheme]
     match place.scheme:
         case "rtsp" | "rtsps":

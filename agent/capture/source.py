@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.config.algorithms import PixelFormat
+from agent.control.rules import Rules
 
 Pixels = NDArray[np.uint8]
 Interrupted = Callable[[], bool]
@@ -42,6 +43,7 @@ class OpenRequest:
     loop: bool = False  # files and folders begin again at their end
     open_timeout_s: float = 10.0
     read_timeout_s: float = 5.0
+    rules: Rules | None = None  # what it may lead to; None: it is trusted, as agent.toml names it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ import math
 from agent.cli.findings import Finding, doubtful, right, wrong
 from agent.config.secret import Secret, Secrets
 from agent.config.settings import Settings
+from agent.config.streams import StreamConfig
 from agent.contract.status import AlgorithmState, AlgorithmStatus, StreamState, StreamStatus
+from agent.control.rules import Rules
 from agent.supervise.catalog import Catalog
 from agent.supervise.outside import Outcome
 from agent.supervise.site import Site
@@ -26,6 +28,10 @@ class _Rehearsal:
     def expand(self, source: str) -> Secret:
         """A source with its secrets filled in. Raises SecretError."""
         return self._secrets.expand(source, url="://" in source)
+
+    def rules(self, stream: StreamConfig) -> Rules | None:  # noqa: ARG002  agent.toml names them all
+        """Each source is trusted."""
+        return None
 
     def redact(self, text: str) -> str:
         """A text without secrets."""

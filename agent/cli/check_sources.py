@@ -24,6 +24,7 @@ _ADVICE = {
     Cause.TIMEOUT: 'check the network; try rtsp_transport = "udp" or "tcp", or a longer open_timeout_s',
     Cause.CODEC: 'set the camera to H.264 or HEVC, or try backend = "opencv"',
     Cause.CORRUPT: "what comes is not video, or damaged: check the source and the network",
+    Cause.FORBIDDEN: "it leads to a host or a file that agent.toml does not allow",
     Cause.ENDED: "it ends before its first picture: is the file complete?",
 }
 

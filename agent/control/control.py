@@ -22,7 +22,8 @@ from agent.control.desired import Desired, merge
 from agent.control.gate import Admitted, Answered, Gate, Ignored, Joined, Outcome
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.ports import Actions, Checks, Views
-from agent.control.sources import Resolve, Rules, check_source, look_up
+from agent.control.rules import Rules
+from agent.control.sources import Resolve, check_source, look_up
 from agent.control.store import Store
 from agent.errors import (
     CommandError,

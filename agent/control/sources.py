@@ -1,8 +1,8 @@
 """The allow-list for sources that come over MQTT (the file itself is trusted).
 
 Read as strictly as FFmpeg reads loosely: what two parsers could understand in two ways is refused, not
-interpreted. A name is looked up here and again when the source is opened; whoever runs the DNS server of
-a listed network can answer differently then.
+interpreted. What a name or a path leads to can change afterwards: the capture process asks the same rules
+again about what it opens (`agent.capture.guard`).
 """
 
 import asyncio
@@ -10,13 +10,11 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 from urllib.parse import unquote
 
-from agent.config.settings import Settings
-from agent.control.addresses import Address, names_of, networks_of, why_refused
+from agent.control.addresses import Address
+from agent.control.rules import Rules
 from agent.errors import CommandError
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
@@ -39,24 +37,6 @@ _TEST = re.compile(r"//scene/?(?:\?[A-Za-z0-9_=&.-]*)?")
 _MAX_NAME = 253
 _MAX_LABEL = 63
 _MAX_PORT = 65_535
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a source that came over MQTT may be; from `[security]` and `[paths]`."""
-
-    schemes: frozenset[str]
-    hosts: tuple[str, ...] = ()
-    media_roots: tuple[Path, ...] = ()
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The rules that agent.toml sets."""
-        return cls(
-            schemes=frozenset(scheme.lower() for scheme in settings.security.source_schemes),
-            hosts=settings.security.source_hosts,
-            media_roots=settings.paths.media_roots,
-        )
 
 
 async def look_up(name: str) -> tuple[str, ...]:
@@ -113,7 +93,7 @@ def _check_file(rest: str, rules: Rules, *, as_url: bool) -> None:
         raise _refused("a file is an absolute path of printable characters")
     # What stands after a question mark belongs to the name if there is such a file, else it is a parameter.
     for reading in {path, path.partition("?")[0]}:
-        _check_path(Path(reading), rules.media_roots)
+        _check_path(Path(reading), rules)
 
 
 def _decoded(path: str) -> str:
@@ -125,10 +105,9 @@ def _decoded(path: str) -> str:
         raise _refused("its path is not UTF-8") from err
 
 
-def _check_path(path: Path, roots: Sequence[Path]) -> None:
+def _check_path(path: Path, rules: Rules) -> None:
     try:
-        real = path.resolve()
-        inside = any(real.is_relative_to(root.resolve()) for root in roots)
+        inside = rules.holds(path.resolve())
     except (OSError, RuntimeError) as err:  # links in a circle
         raise _refused(f"{path} cannot be resolved") from err
     if not inside:
@@ -155,7 +134,7 @@ async def _check_network(rest: str, rules: Rules, resolve: Resolve) -> None:
     literal = _literal(host)
     if literal is not None:
         _check_address(host, literal, rules)
-    elif host not in names_of(rules.hosts):
+    elif not rules.names(host):
         for address in await _addresses(host, resolve):
             _check_address(host, address, rules)
 
@@ -187,12 +166,9 @@ async def _addresses(host: str, resolve: Resolve) -> list[Address]:
 
 
 def _check_address(host: str, address: Address, rules: Rules) -> None:
-    why = why_refused(address, networks_of(rules.hosts))
-    if why is None and rules.hosts and not networks_of(rules.hosts):
-        why = "it is not in security.source_hosts"  # which has names alone
+    why = rules.why_not_address(host, address)
     if why is not None:
-        shown = host if host.strip("[]") == str(address) else f"{host} ({address})"
-        raise _refused(f"the host {shown} is not allowed: {why}")
+        raise _refused(why)
 
 
 def _refused(why: str) -> CommandError:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.config.secret import Secret
+from agent.config.streams import StreamConfig
+from agent.control.rules import Rules
 from agent.supervise.dispatch import Window
 
 
@@ -23,6 +25,9 @@ class Outside(Protocol):
 
     def expand(self, source: str) -> Secret:
         """A source with its secrets filled in. Raises SecretError."""
+
+    def rules(self, stream: StreamConfig) -> Rules | None:
+        """What the source of a stream may lead to; None for one that agent.toml names."""
 
     def redact(self, text: str) -> str:
         """A text without secrets."""

@@ -141,7 +141,7 @@ class Site:
             except SecretError as err:
                 stream.refuse(str(err))
                 continue
-            specs.append(capture_spec(stream.config, url))
+            specs.append(capture_spec(stream.config, url, self._outside.rules(stream.config)))
         touched = self._pairs.settle(self.streams, self.algorithms)
         for algorithm in self.algorithms.values():
             specs += self._algorithm_specs(algorithm)

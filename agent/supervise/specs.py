@@ -4,6 +4,7 @@ from agent.capture.args import CaptureArgs
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secret
 from agent.config.streams import StreamConfig
+from agent.control.rules import Rules
 from agent.frames import FrameFormat
 from agent.ipc.inspecting import KindFound
 from agent.ipc.messages import SampleSpec
@@ -17,8 +18,11 @@ WORKER = "worker/"
 MAX_FAILED_STARTS = 5
 
 
-def capture_args(config: StreamConfig, url: Secret) -> CaptureArgs:
-    """What a capture process is started with; `url` is the source with its secrets filled in."""
+def capture_args(config: StreamConfig, url: Secret, rules: Rules | None = None) -> CaptureArgs:
+    """What a capture process is started with; `url` is the source with its secrets filled in.
+
+    `rules` say what a source that a command named may lead to.
+    """
     return CaptureArgs(
         stream=config.id,
         url=url,
@@ -29,15 +33,16 @@ def capture_args(config: StreamConfig, url: Secret) -> CaptureArgs:
         fps=config.fps,
         open_timeout_s=config.open_timeout_s,
         read_timeout_s=config.read_timeout_s,
+        rules=rules,
     )
 
 
-def capture_spec(config: StreamConfig, url: Secret) -> ChildSpec:
+def capture_spec(config: StreamConfig, url: Secret, rules: Rules | None) -> ChildSpec:
     """The capture process of a stream."""
     return ChildSpec(
         name=f"{CAPTURE}{config.id}",
         main=CAPTURE_MAIN,
-        args=capture_args(config, url),
+        args=capture_args(config, url, rules),
         beat_timeout_s=10.0,
     )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.config.settings import Settings
-from agent.control.sources import Rules, check_source
+from agent.control.rules import Rules
+from agent.control.sources import check_source
 from agent.errors import CommandError
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "file", "usb", "test"})
