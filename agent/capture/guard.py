@@ -1,29 +1,22 @@
 """What stands between FFmpeg and a network source that a command named.
 
 FFmpeg connects to whatever a redirect, a playlist or a DNS server leads it to. So it is made to connect
-through this process: as to an HTTP proxy for http and https, whose every request is checked, and as to the
-camera itself for rtsp, rtsps, rtmp and rtmps, which lead to one checked address only.
+through this process: as to an HTTP proxy for http and https (`agent.capture.http_guard`), whose every request
+is checked, and as to the server itself for rtsp, rtsps, rtmp and rtmps, which lead to one checked address.
 """
 
 import ipaddress
-import os
-import re
 import socket
-import ssl
 from typing import Protocol
 from urllib.parse import SplitResult, urlunsplit
 
-from agent.capture.dial import Dialler
+from agent.capture.dial import Dialler, encrypted
 from agent.capture.doorway import Doorway, copy
+from agent.capture.http_guard import HttpGuard
 from agent.capture.rtsp_answers import BadAnswerError, RtspAnswers
 from agent.errors import Cause, SourceError
 
-_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
-_HEAD_LIMIT_BYTES = 65_536
-_REQUEST = re.compile(r"([A-Z]{1,16}) (\S+|\S.*\S) (HTTP/1\.[01])")
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
-_ABSOLUTE = re.compile(r"(?i)http://([^/?#]*)(.*)")
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443}
 
 
 class Guard(Protocol):
@@ -76,17 +69,7 @@ class StreamGuard:
 
     def _dial(self) -> socket.socket:
         sock = self._dialler.connect(self._host, self._port)
-        if not self._tls:
-            return sock
-        context = ssl.create_default_context()
-        # As FFmpeg has it: cameras show certificates that nobody signed.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        try:
-            return context.wrap_socket(sock, server_hostname=self._host)
-        except OSError as err:
-            sock.close()
-            raise SourceError(Cause.REFUSED, "the server does not speak TLS as we do") from err
+        return encrypted(sock, self._host) if self._tls else sock
 
     def _talk(self, client: socket.socket) -> None:
         try:
@@ -105,95 +88,6 @@ class StreamGuard:
             self.refusal = SourceError(Cause.FORBIDDEN, str(err))
         finally:
             self._doorway.drop(server)
-
-
-class HttpGuard:
-    """An HTTP proxy for FFmpeg: each request, redirected or from a playlist, is checked and dialled."""
-
-    def __init__(self, parts: SplitResult, dialler: Dialler) -> None:
-        self._dialler = dialler
-        self.refusal: SourceError | None = None
-        place = (parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
-        # Before FFmpeg is asked, whose errors do not tell a host that is down from one that is refused.
-        self._waiting: dict[tuple[str, int], socket.socket] = {place: dialler.connect(*place)}
-        self._doorway = Doorway(self._talk)
-        self._doorway.keep(self._waiting[place])
-        self.target = urlunsplit(parts)
-        proxy = f"http://127.0.0.1:{self._doorway.port}"
-        self.options = {"http_proxy": proxy}
-        # FFmpeg hands the option on to what a playlist names; these are for where it might not.
-        self._before = {name: os.environ.pop(name, None) for name in _PROXY_VARIABLES}
-        os.environ["http_proxy"] = proxy
-
-    def close(self) -> None:
-        """See `Guard.close`."""
-        for name, value in self._before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        self._doorway.close()
-        while self._waiting:
-            self._waiting.popitem()[1].close()
-
-    def _talk(self, client: socket.socket) -> None:
-        head, rest = _read_head(client)
-        try:
-            place, forward = _request(head)
-            waiting = self._waiting.pop(place, None)
-            server = waiting or self._doorway.keep(self._dialler.connect(*place))
-        except SourceError as err:
-            self.refusal = err
-            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return
-        try:
-            if forward:
-                server.sendall(forward + rest)
-            else:
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            copy(client, server, _same, _same)
-        finally:
-            self._doorway.drop(server)
-
-
-def _read_head(client: socket.socket) -> tuple[str, bytes]:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = client.recv(_HEAD_LIMIT_BYTES)
-        if not more or len(data) > _HEAD_LIMIT_BYTES:
-            raise ConnectionError("no head came")
-        data += more
-    head, _, rest = data.partition(b"\r\n\r\n")
-    return head.decode("utf-8", "surrogateescape"), rest
-
-
-def _request(head: str) -> tuple[tuple[str, int], bytes]:
-    """Host and port of a proxy's request, and what the server is to get; empty for CONNECT."""
-    lines = head.split("\r\n")
-    found = _REQUEST.fullmatch(lines[0])
-    if found is None:
-        raise _unreadable()
-    method, target, version = found.groups()
-    if method == "CONNECT":
-        return _place(target), b""
-    absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None:
-        raise _unreadable()
-    path = absolute[2] if absolute[2].startswith("/") else f"/{absolute[2]}"
-    # One request a connection: the next may be for another host.
-    kept = [line for line in lines[1:] if not line.lower().startswith(("connection:", "proxy-"))]
-    forward = "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""])
-    return _place(absolute[1]), forward.encode("utf-8", "surrogateescape")
-
-
-def _place(authority: str) -> tuple[str, int]:
-    found = _AUTHORITY.fullmatch(authority)
-    if found is None:
-        raise _unreadable()
-    return found[1].strip("[]").lower(), int(found[2] or 80)
-
-
-def _unreadable() -> SourceError:
-    return SourceError(Cause.FORBIDDEN, "it leads to what is no plain URL of http or https")
 
 
 def _address_of(server: socket.socket) -> str:

@@ -24,8 +24,7 @@ _GUARDED_PROTOCOLS = {
     "file": "file",
     "rtsp": "tcp",
     "rtmp": "rtmp,tcp",
-    "http": "http,https,tcp,tls,crypto,httpproxy",
-    "https": "http,https,tcp,tls,crypto,httpproxy",
+    "http": "http,tcp,crypto",
 }
 # And the containers that may be in it: none that names other files or hosts, such as concat, sdp and image2;
 # but for HLS, whose playlists name what goes through the guard. The small ones are for sound in HLS.
@@ -73,7 +72,7 @@ def options(place: Place, request: OpenRequest) -> dict[str, str]:
     chosen: dict[str, str] = {}
     if place.guarded:
         chosen["protocol_whitelist"] = _GUARDED_PROTOCOLS[place.scheme]
-        chosen["format_whitelist"] = _GUARDED_FORMATS[place.scheme.removesuffix("s")]
+        chosen["format_whitelist"] = _GUARDED_FORMATS[place.scheme]
         if place.scheme == "rtsp" and request.rtsp_transport == "udp":
             chosen["protocol_whitelist"] += ",udp,rtp"
     elif _PROTOCOLS[place.scheme]:
