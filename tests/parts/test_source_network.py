@@ -5,8 +5,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,63 +16,10 @@ import pytest
 from agent.capture.source import Source
 from agent.errors import Cause, SourceError
 from tests.parts.sources import numbers, opened, pixels, play, stamp, times
+from tests.servers import Talk, listening, serving
 from tests.video import encode, picture, read_number
 
 PASSWORD = "hunter2"
-Talk = Callable[[socket.socket], None]
-
-
-@contextmanager
-def listening(talk: Talk) -> Iterator[int]:
-    """A TCP server on a port of its own that does `talk` with each client in a thread."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        clients: list[socket.socket] = []
-        threads: list[threading.Thread] = []
-
-        def one(client: socket.socket) -> None:
-            try:
-                talk(client)
-            except OSError:
-                pass
-            finally:
-                client.close()
-
-        def accept() -> None:
-            while True:
-                try:
-                    client, _ = server.accept()
-                except OSError:
-                    return
-                clients.append(client)
-                threads.append(threading.Thread(target=one, args=(client,)))
-                threads[-1].start()
-
-        acceptor = threading.Thread(target=accept)
-        acceptor.start()
-        try:
-            yield server.getsockname()[1]
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            acceptor.join(5)
-            for client in clients:
-                with suppress(OSError):
-                    client.shutdown(socket.SHUT_RDWR)
-            for thread in threads:
-                thread.join(5)
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    """An HTTP server on a port of its own."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
 
 
 def answers(status: str, *, scheme: str) -> Talk:
