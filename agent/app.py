@@ -3,10 +3,8 @@
 import asyncio
 import faulthandler
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -23,17 +21,19 @@ from agent.delivery.delivery import Delivery, SpoolSettings
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound, Link, LinkState
 from agent.errors import ConfigError, StateError
-from agent.health.listener import HealthListener
+from agent.health.listener import CONNECTION_LIMIT_S, HealthListener
+from agent.health.pulse import Part, Pulse
 from agent.running import Here, device_status
-from agent.supervise.child import prepare_children
+from agent.supervise.forkserver import prepare_children
 from agent.systemd import Notifier
 
 _log = log.get_logger("agent")
 
-TICK_S = 1.0
 MAX_WAITING_COMMANDS = 1000
-LIVE_LIMIT_S = 10.0
-DELIVERY_LIMIT_S = 20.0  # a delivery thread that has not turned for so long hangs
+# Without a sign of progress for so long, a part hangs, and the watchdog acts.
+DELIVERY_LIMIT_S = 20.0  # its thread turns every 2 s
+STORE_LIMIT_S = 60.0  # the slowest card writes faster
+FORK_SERVER_LIMIT_S = 10.0
 
 Reload = Callable[[], Settings]
 
@@ -50,42 +50,14 @@ def run(settings: Settings, reload: Reload) -> None:
         asyncio.run(_run(settings, reload, secrets, store))
 
 
-@dataclass(slots=True)
-class _Pulse:
-    """What /livez and /readyz tell."""
-
-    ticked_s: float = field(default_factory=time.monotonic)
-    started: bool = False
-    connected: bool = False
-    broker: str = "not connected yet"
-
-    def live(self) -> bool:
-        """Whether the tick that looks at everything goes on."""
-        return time.monotonic() - self.ticked_s < LIVE_LIMIT_S
-
-    def ready(self) -> str | None:
-        """Why results do not get out, or None."""
-        if not self.started:
-            return "starting"
-        return None if self.connected else f"broker: {self.broker}"
-
-    def on_link(self, link: Link) -> None:
-        """The connection to the broker has changed."""
-        self.connected = link.state is LinkState.CONNECTED
-        self.broker = link.reason or link.state.value
-        if link.state is LinkState.CONNECTING:
-            return
-        say = _log.info if link.state in (LinkState.CONNECTED, LinkState.STOPPED) else _log.warning
-        say(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
-
-
 async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Store) -> None:
     loop = asyncio.get_running_loop()
     stop, reloading = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
-    notifier, pulse = Notifier(), _Pulse()
+    notifier = Notifier()
+    pulse = Pulse(notifier)
     prepare_children()
     topics = Topics(settings.broker.topic_prefix, settings.device.id)
     inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=MAX_WAITING_COMMANDS)
@@ -116,13 +88,23 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             redact=secrets.redact,
             learn=secrets.learn,
         )
+        pulse.watch(
+            Part(name="delivery", limit_s=DELIVERY_LIMIT_S, owes_since=delivery.progress),
+            Part(name="store", limit_s=STORE_LIMIT_S, owes_since=control.owes_since),
+            Part(
+                name="fork_server",
+                limit_s=FORK_SERVER_LIMIT_S,
+                owes_since=here.site.children.fork_server_owes_since,
+            ),
+            Part(name="listener", limit_s=CONNECTION_LIMIT_S, owes_since=health.owes_since),
+        )
         await control.reload(settings)
         here.want(control.desired)
         works = [
             asyncio.create_task(stop.wait()),
             asyncio.create_task(_hear(inbound, topics, control, here)),
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
-            asyncio.create_task(_tick(here, delivery, notifier, pulse)),
+            asyncio.create_task(pulse.beat(here.tick)),
         ]
         pulse.started = True
         notifier.ready()
@@ -141,22 +123,6 @@ async def _end(works: list[asyncio.Task[Any]]) -> None:
     for outcome in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(outcome, Exception):
             raise outcome
-
-
-async def _tick(here: Here, delivery: Delivery, notifier: Notifier, pulse: _Pulse) -> None:
-    """Once a second: look at everything, say so, and only then feed the watchdog."""
-    loop = asyncio.get_running_loop()
-    while True:
-        here.site.tick()
-        here.tell()
-        if loop.time() - delivery.progress() < DELIVERY_LIMIT_S:
-            pulse.ticked_s = time.monotonic()
-            notifier.watchdog()
-        else:
-            _log.error("delivery.hangs")
-        live = sum(run.live for run in here.site.streams.values())
-        notifier.status(f"{live} of {len(here.site.streams)} streams give frames")
-        await asyncio.sleep(TICK_S)
 
 
 async def _hear(inbound: asyncio.Queue[Inbound], topics: Topics, control: Control, here: Here) -> None:
@@ -185,6 +151,15 @@ async def _hear(inbound: asyncio.Queue[Inbound], topics: Topics, control: Contro
         task = asyncio.create_task(control.handle(command))
         at_work.add(task)
         task.add_done_callback(done)
+
+
+def _on_link(pulse: Pulse, link: Link) -> None:
+    """The connection to the broker has changed."""
+    pulse.on_link(link.reason or link.state.value, connected=link.state is LinkState.CONNECTED)
+    if link.state is LinkState.CONNECTING:
+        return
+    say = _log.info if link.state in (LinkState.CONNECTED, LinkState.STOPPED) else _log.warning
+    say(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
 
 
 def _enqueue(inbound: asyncio.Queue[Inbound], message: Inbound) -> None:
@@ -237,7 +212,7 @@ def _delivery(
     topics: Topics,
     epoch: int,
     inbound: asyncio.Queue[Inbound],
-    pulse: _Pulse,
+    pulse: Pulse,
 ) -> Delivery:
     """The way to the broker, with what it says first and last."""
     loop = asyncio.get_running_loop()
@@ -250,7 +225,7 @@ def _delivery(
         ),
         subscriptions=(topics.commands, topics.stream_statuses),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
-        on_link=lambda link: _call(loop, pulse.on_link, link),
+        on_link=lambda link: _call(loop, _on_link, pulse, link),
         will=device_status(topics, DeviceState.LOST, epoch),
         farewell=partial(device_status, topics, DeviceState.OFFLINE, epoch),
         drain_rate=settings.delivery.drain_rate,

@@ -139,6 +139,13 @@ class Here:
         self._told_soon = False
         self._herald.tell(time.monotonic(), self.reported())
 
+    def tick(self) -> str:
+        """Look at every child, and tell what has changed; a line for `systemctl status`."""
+        self.site.tick()
+        self.tell()
+        live = sum(run.live for run in self.site.streams.values())
+        return f"{live} of {len(self.site.streams)} streams give frames"
+
     def heard_of(self, stream: str) -> None:
         """The broker keeps a status of this stream."""
         self._herald.heard(stream)

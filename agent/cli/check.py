@@ -15,7 +15,7 @@ from agent.cli.terminal import terminal
 from agent.config.secret import Secrets
 from agent.config.settings import Settings
 from agent.errors import ConfigError
-from agent.supervise.child import prepare_children
+from agent.supervise.forkserver import prepare_children
 
 
 def check(

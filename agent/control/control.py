@@ -6,6 +6,7 @@ in memory alone: asked again after a restart, a question is answered anew, and d
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
@@ -18,7 +19,7 @@ from agent.contract.verbs import verb_of
 from agent.control.answers import Answers
 from agent.control.apply import Mutation, apply, id_of
 from agent.control.clock import Clock, SystemClock
-from agent.control.desired import Desired, merge
+from agent.control.desired import Changes, Desired, merge
 from agent.control.gate import Admitted, Answered, Gate, Ignored, Joined, Outcome
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.ports import Actions, Checks, Views
@@ -80,6 +81,7 @@ class Control:
             clock=clock or SystemClock(),
         )
         self._in_turn = asyncio.Lock()
+        self._storing: dict[object, float] = {}  # since when, oldest first
 
     @property
     def desired(self) -> Desired:
@@ -91,6 +93,19 @@ class Control:
         """What came through the gate, and what became of it."""
         return self._gate.counters
 
+    def owes_since(self) -> float | None:
+        """Since when (monotonic seconds) the oldest write to the store is under way; None: there is none."""
+        return next(iter(self._storing.values()), None)
+
+    async def _commit(self, changes: Changes | None, reply: Remembered | None = None) -> None:
+        """Store in a thread: the disk may be slow. Raises StateError."""
+        key = object()
+        self._storing[key] = time.monotonic()
+        try:
+            await asyncio.to_thread(self._store.commit, changes, reply)
+        finally:
+            del self._storing[key]
+
     async def reload(self, settings: Settings) -> Desired:
         """What is to run by a file that was read again: what differs is told to `on_desired`.
 
@@ -101,7 +116,7 @@ class Control:
             desired = merge(settings, self._desired.changes())
             changes = desired.changes()
             if changes != self._store.changes:
-                await asyncio.to_thread(self._store.commit, changes)
+                await self._commit(changes)
             self._rules = Rules.of(settings)
             self._gate.set_limits(settings.security)
             self._adopt(desired)
@@ -178,7 +193,7 @@ class Control:
         reply = self._gate.encode(admitted, outcome, self._desired.revision)
         if store:
             try:
-                await asyncio.to_thread(self._store.commit, None, reply)
+                await self._commit(None, reply)
             except StateError as err:  # it is done, and remembered in memory at least
                 _log.error("reply.not_stored", id=admitted.request.id, error=err)
         return reply
@@ -204,7 +219,7 @@ class Control:
             outcome = Outcome(code=200, data=changed.model_dump(mode="json"))
         reply = self._gate.encode(admitted, outcome, after.revision)
         try:
-            await asyncio.to_thread(self._store.commit, after.changes(), reply)
+            await self._commit(after.changes(), reply)
         except StateError as err:
             _log.error("change.not_stored", id=admitted.request.id, error=err)
             if after is not before:

@@ -6,6 +6,7 @@ holds at most twice MAX_REQUEST_BYTES and an answer, for at most twice TIME_LIMI
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ MAX_CONNECTIONS: Final = 8
 TIME_LIMIT_S: Final = 5.0  # for the request to come in, and again for the answer to go out
 GOODBYE_S: Final = 1.0  # for the other side to close first
 GOODBYE_BYTES: Final = 1 << 18  # what may still come meanwhile
+CONNECTION_LIMIT_S: Final = 20.0  # one that is served for longer hangs: more than all of these together
 OPEN_LIMIT_S: Final = 5.0  # a host's name may resolve slowly, and start-up does not wait for it
 
 _MOST_PORT: Final = 65535
@@ -77,9 +79,10 @@ def _plain(status: HTTPStatus, text: str = "") -> Answer:
 class HealthListener:
     """Listens on `address` while its `async with` block lasts; an empty address: nothing does.
 
-    `report`, `live` and `ready` are called in the event loop, one call a request; `ready` gives the reason
-    why the agent is not, or None. An address that cannot be had ends nothing: the agent's work is video,
-    so it is logged once and tried again, for the interface of a small machine may come up after the agent.
+    `report`, `live` and `ready` are called in the event loop, one call a request; the last two give the
+    reason why the agent is not, or None. An address that cannot be had ends nothing: the agent's work is
+    video, so it is logged once and tried again, for the interface of a small machine may come up after the
+    agent.
     """
 
     def __init__(
@@ -88,7 +91,7 @@ class HealthListener:
         *,
         device: str,
         report: Callable[[], Reported],
-        live: Callable[[], bool],
+        live: Callable[[], str | None],
         ready: Callable[[], str | None],
         retry: Backoff = Backoff(first_s=2.0, cap_s=60.0),  # noqa: B008  frozen
     ) -> None:
@@ -98,7 +101,7 @@ class HealthListener:
         self._ready = ready
         self._retry = retry
         self._server: asyncio.Server | None = None
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._at_work: dict[asyncio.Task[None], float] = {}  # since when, oldest first
         self._opening: asyncio.Task[None] | None = None
 
     @property
@@ -106,6 +109,10 @@ class HealthListener:
         """Addresses and ports that are listened on now."""
         sockets = () if self._server is None else self._server.sockets
         return tuple(socket.getsockname()[:2] for socket in sockets)
+
+    def owes_since(self) -> float | None:
+        """Since when (monotonic seconds) the oldest connection is served; None: there is none."""
+        return next(iter(self._at_work.values()), None)
 
     async def __aenter__(self) -> Self:
         """Listens when this returns, or has said why not."""
@@ -162,11 +169,11 @@ class HealthListener:
             writer.close()
             return
         task = asyncio.create_task(self._serve(reader, writer))
-        self._at_work.add(task)
+        self._at_work[task] = time.monotonic()
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._at_work.discard(task)
+        self._at_work.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("health.crashed", error=error)
 
@@ -215,11 +222,7 @@ class HealthListener:
             return Answer(
                 status=HTTPStatus.OK, body=self._metrics.exposition(), content_type=METRICS_CONTENT_TYPE
             )
-        if path == b"/livez":
-            if self._live():
-                return _plain(HTTPStatus.OK)
-            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "the last look at every part is too long ago")
-        reason = self._ready()
+        reason = self._live() if path == b"/livez" else self._ready()
         return _plain(HTTPStatus.OK) if reason is None else _plain(HTTPStatus.SERVICE_UNAVAILABLE, reason)
 
 

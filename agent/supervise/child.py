@@ -12,25 +12,7 @@ from agent.errors import ChannelClosedError
 from agent.ipc.channel import Channel
 from agent.ipc.child import enter
 from agent.ipc.message import Message
-
-# What children share: imported once in the fork server, copied on write afterwards.
-_PRELOAD = [
-    "agent.capture.main",
-    "agent.capture.pyav_source",
-    "agent.worker.main",
-    "agent.worker.inspection",
-    "agent.worker.keep",
-    "cv2",
-]
-
-
-def prepare_children() -> None:
-    """Start the fork server, which imports the heavy modules; the first child then starts fast."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
-    from multiprocessing import forkserver  # noqa: PLC0415
-
-    forkserver.ensure_running()
+from agent.supervise.forkserver import is_zombie
 
 
 class Child:
@@ -84,6 +66,11 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:  # it has not made its session yet
             self._process.kill()
+
+    @property
+    def unreaped(self) -> bool:
+        """Whether it has ended, and the fork server has not told so."""
+        return not self._open and is_zombie(self.pid)
 
     def _readable(self) -> bool:
         """Handle what has come; whether anything has."""

@@ -13,6 +13,7 @@ from agent.ipc.message import Message
 from agent.ipc.messages import Stop
 from agent.supervise.child import Child
 from agent.supervise.decide import ChildSpec, Phase, Seen, Step, broken, decide
+from agent.supervise.forkserver import ForkServerWatch
 
 _log = log.get_logger("supervise")
 
@@ -52,6 +53,7 @@ class Children:
         self._empty = asyncio.Event()
         self._empty.set()
         self._timer: asyncio.TimerHandle | None = None
+        self._fork_server = ForkServerWatch()
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,6 +158,11 @@ class Children:
             }
             for name, row in self._rows.items()
         }
+
+    def fork_server_owes_since(self) -> float | None:
+        """Since when (monotonic seconds) the fork server stands still; None: it works."""
+        unreaped = any(row.child is not None and row.child.unreaped for row in self._rows.values())
+        return self._fork_server.owes_since(unreaped=unreaped)
 
     # --- steps ---
 

@@ -99,7 +99,7 @@ class Seen:
 
     def __init__(self, report: Reported = REPORT) -> None:
         self.report = report
-        self.live = True
+        self.hangs: str | None = None
         self.reason: str | None = None
 
     def listener(self, address: str = "127.0.0.1:0") -> HealthListener:
@@ -107,7 +107,7 @@ class Seen:
             address,
             device="gate-7",
             report=lambda: self.report,
-            live=lambda: self.live,
+            live=lambda: self.hangs,
             ready=lambda: self.reason,
             retry=Backoff(first_s=0.02, cap_s=0.02),
         )
@@ -324,8 +324,8 @@ def test_live_and_ready() -> None:
     async def test(at: tuple[str, int], seen: Seen) -> None:
         assert (await get(at, "/livez"))[::2] == (200, b"OK\n")
         assert (await get(at, "/readyz"))[::2] == (200, b"OK\n")
-        seen.live, seen.reason = False, "the broker cannot be reached"
-        assert (await get(at, "/livez"))[0] == 503
+        seen.hangs, seen.reason = "hangs: delivery", "the broker cannot be reached"
+        assert (await get(at, "/livez"))[::2] == (503, b"hangs: delivery\n")
         status, headers, body = await get(at, "/readyz?verbose")
         assert (status, body) == (503, b"the broker cannot be reached\n")
         assert headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -473,7 +473,7 @@ def test_a_report_that_fails_is_logged_and_ends_nothing(told: StringIO) -> None:
 
     async def whole() -> None:
         async with HealthListener(
-            "127.0.0.1:0", device="d", report=broken, live=lambda: True, ready=lambda: None
+            "127.0.0.1:0", device="d", report=broken, live=lambda: None, ready=lambda: None
         ) as health:
             reader, writer = await asyncio.open_connection(*health.bound[0])
             with closing(writer):

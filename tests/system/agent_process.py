@@ -38,7 +38,14 @@ class Numbers(BaseAlgo):
 class AgentProcess:
     """`vedette run` on a state folder that lasts as long as the test; `with` ends it, however it stands."""
 
-    def __init__(self, folder: Path, broker_url: str, *, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker_url: str,
+        *,
+        environment: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "agent"),  # what Python runs
+    ) -> None:
         self.device = f"t-{uuid.uuid4().hex[:8]}"
         self.folder = folder
         self.config = folder / "agent.toml"
@@ -47,8 +54,9 @@ class AgentProcess:
         self.state = folder / "state"
         self.media = folder / "media"
         self.media.mkdir(exist_ok=True)
-        self._broker_url = broker_url
+        self.broker_url = broker_url
         self._environment = environment or {}
+        self._program = program
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +73,7 @@ class AgentProcess:
         """Write agent.toml."""
         content: dict[str, dict[str, Any]] = {
             "device": {"id": self.device},
-            "broker": {"url": self._broker_url},
+            "broker": {"url": self.broker_url},
             "paths": {
                 "state_dir": str(self.state),
                 "algorithms": str(self.algorithms),
@@ -96,7 +104,7 @@ class AgentProcess:
         """Start, or start again."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "--config", str(self.config)],
+                [sys.executable, *self._program, "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

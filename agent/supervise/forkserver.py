@@ -1,0 +1,61 @@
+"""The fork server: the process that children are copies of, and that tells of their end.
+
+While it hangs no child starts and none is known to have ended. Nothing would show it as long as all children
+are well, so the tick asks.
+"""
+
+import multiprocessing
+import time
+from multiprocessing import forkserver
+from pathlib import Path
+
+# What children share: imported once in the fork server, copied on write afterwards.
+_PRELOAD = [
+    "agent.capture.main",
+    "agent.capture.pyav_source",
+    "agent.worker.main",
+    "agent.worker.inspection",
+    "agent.worker.keep",
+    "cv2",
+]
+_STANDING_STILL = {"T", "t", "D"}  # stopped, traced, waiting for a device that does not answer
+_ZOMBIE = "Z"
+
+
+def prepare_children() -> None:
+    """Start the fork server, which imports the heavy modules; the first child then starts fast."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOAD)
+    forkserver.ensure_running()
+
+
+class ForkServerWatch:
+    """Notes since when the fork server does nothing."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def owes_since(self, *, unreaped: bool) -> float | None:
+        """Since when it was seen to stand still, monotonic seconds; None: it works.
+
+        `unreaped`: there is a child that has ended, and of whose end it has not told.
+        """
+        pid: int | None = vars(forkserver._forkserver)["_forkserver_pid"]  # noqa: SLF001  no public way to it
+        if pid is None or not (unreaped or _state(pid) in _STANDING_STILL):
+            self._since_s = None
+        elif self._since_s is None:
+            self._since_s = time.monotonic()
+        return self._since_s
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and its parent does not take note."""
+    return _state(pid) == _ZOMBIE
+
+
+def _state(pid: int) -> str:
+    """One letter, see proc(5); empty when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return ""
+    return stat.rpartition(b")")[2][1:2].decode("ascii", "replace")

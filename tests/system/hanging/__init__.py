@@ -1,0 +1,1 @@
+"""`vedette` with a part that a signal makes hang."""
