@@ -10,6 +10,7 @@ from agent.errors import StateError
 
 _EPOCH = "epoch"
 _MAX_EPOCH_DIGITS = 18
+_WRITTEN_S = 1_795_000_000  # when this was written: no clock that is right says less
 
 
 @contextlib.contextmanager
@@ -67,6 +68,14 @@ def write_epoch(folder: Path, epoch: int) -> None:
         _sync_folder(folder)
     except OSError as err:
         raise StateError(f"{folder / _EPOCH} cannot be written: {err.strerror}") from err
+
+
+def newest_s(folder: Path) -> int:
+    """A time, in seconds since the Unix epoch, that is past for sure, whatever the clock says."""
+    times = [_WRITTEN_S]
+    with contextlib.suppress(OSError):
+        times += [int(entry.stat(follow_symlinks=False).st_mtime) for entry in os.scandir(folder)]
+    return max(times)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -146,6 +146,11 @@ class Gate:
         """Whether it is too late for a command."""
         return request.expires is not None and request.expires < self._clock.now_us()
 
+    def _too_late(self) -> str:
+        """Why it expired, with what there is to compare: one of two clocks may be wrong."""
+        clock_us = self._clock.now_us()
+        return f"the command expired before it arrived: the clock of this device says {clock_us}"
+
     def _decide(self, message: CommandMessage) -> Decision:  # noqa: PLR0911 - one return an outcome
         address = self._address(message)
         passage = self._rates.passage(self._client(address), self._clock.monotonic_s())
@@ -185,7 +190,7 @@ class Gate:
         return request
 
     def _admit(self, verb: str, request: Request, codec: Codec, address: Address) -> Decision:
-        outcome = Outcome(code=410, error="the command expired before it arrived")
+        outcome = Outcome(code=410, error=self._too_late())
         if not self.expired(request):
             try:
                 command = parse_command(verb, request.args)

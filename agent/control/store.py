@@ -5,7 +5,8 @@ asked for it go into one transaction: after a kill there are both or none.
 
 The epoch is kept twice, in the database and in the small file `epoch`, and the larger one counts; so it
 grows also when the database is lost. When nothing readable is left of either, but something was there, the
-time of day in seconds is taken: larger than any counter of starts. A database that is corrupt is renamed to
+time in seconds is taken: larger than any counter of starts. A clock that is wrong makes it no smaller than
+this software is old, nor than what was written to the folder. A database that is corrupt is renamed to
 `control.db.corrupt` (one is kept, the newest), reported, and begun anew.
 """
 
@@ -27,14 +28,14 @@ from agent.config.problems import problems_of
 from agent.config.streams import StreamConfig
 from agent.control.clock import Clock, SystemClock
 from agent.control.desired import Change, Changes, ConfigT
-from agent.control.folder import own_folder, read_epoch, write_epoch
+from agent.control.folder import newest_s, own_folder, read_epoch, write_epoch
 from agent.control.messages import Remembered
 from agent.errors import StateError
 
 _log = log.get_logger("store")
 
-MAX_REPLIES = 10_000  # remembered; the oldest goes first
-MAX_REPLY_AGE_US = 7 * 86_400 * 1_000_000
+# Remembered; the oldest goes first. Not by age: a clock that is set right would make all of them old at once.
+MAX_REPLIES = 10_000
 
 _VERSION = 1
 _FILE = "control.db"
@@ -47,7 +48,6 @@ CREATE TABLE IF NOT EXISTS reply (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time_us INTEGER NOT NULL,
     code INTEGER NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS reply_time ON reply (time_us);
 """
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -163,7 +163,7 @@ class Store:
         known = max(from_file or 0, from_database or 0)
         lost = from_file is None or self.trouble is not None
         if known == 0 and lost:
-            known = self._clock.now_us() // 1_000_000
+            known = max(self._clock.now_us() // 1_000_000, newest_s(self._folder))
             _log.error("store.epoch_lost", folder=self._folder, continued_at=known + 1)
         self.epoch = known + 1
         write_epoch(self._folder, self.epoch)
@@ -206,7 +206,6 @@ class Store:
             "INSERT OR REPLACE INTO reply (id, time_us, code, content_type, payload) VALUES (?, ?, ?, ?, ?)",
             (reply.id, reply.time_us, reply.code, reply.content_type, reply.payload),
         )
-        cursor.execute("DELETE FROM reply WHERE time_us < ?", (self._clock.now_us() - MAX_REPLY_AGE_US,))
         cursor.execute("DELETE FROM reply WHERE seq <= (SELECT max(seq) FROM reply) - ?", (MAX_REPLIES,))
 
 

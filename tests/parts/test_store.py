@@ -32,9 +32,9 @@ CHANGES = Changes(
 
 
 class At:
-    """A clock that stands."""
+    """A clock that stands, later than that of the machine."""
 
-    def __init__(self, now_us: int = 1_790_000_000_000_000) -> None:
+    def __init__(self, now_us: int = 4_000_000_000_000_000) -> None:
         self.us = now_us
 
     def now_us(self) -> int:
@@ -123,16 +123,34 @@ def test_a_folder_that_cannot_be_used_is_an_error_and_is_left_alone(
     assert not list(tmp_path.rglob("*.corrupt"))
 
 
-def test_replies_are_bounded_in_number_and_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replies_are_bounded_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_REPLIES", 5)
     clock = At()
     with Store(tmp_path, clock=clock) as store:
         for number in range(8):
             store.commit(None, _reply(number, clock.us))
         assert [number for number in range(8) if store.reply(f"c{number}")] == [3, 4, 5, 6, 7]
-        clock.us += store_module.MAX_REPLY_AGE_US + 1
-        store.commit(None, _reply(8, clock.us))
-        assert [number for number in range(9) if store.reply(f"c{number}")] == [8]
+
+
+def test_replies_outlive_a_clock_that_is_set_right(tmp_path: Path) -> None:
+    clock = At(60_000_000)  # a minute after the machine without a clock of its own was switched on
+    with Store(tmp_path, clock=clock) as store:
+        store.commit(None, _reply(1, clock.us))
+        clock.us = At().us
+        store.commit(None, _reply(2, clock.us))
+        clock.us = 60_000_000
+        store.commit(None, _reply(3, clock.us))
+        assert all(store.reply(f"c{number}") for number in (1, 2, 3))
+
+
+def test_lost_epoch_is_not_taken_from_a_clock_that_is_wrong(tmp_path: Path) -> None:
+    with Store(tmp_path, clock=At()):
+        pass
+    for name in ("epoch", "control.db"):
+        _overwrite(name)(tmp_path)
+    written_s = int((tmp_path / "control.db").stat().st_mtime)
+    with Store(tmp_path, clock=At(60_000_000)) as store:
+        assert store.epoch > written_s
 
 
 def _overwrite(name: str) -> Callable[[Path], None]:
