@@ -1,6 +1,7 @@
 """What an agent remembers over its end: changes by command, replies, revision and epoch.
 
-SQLite in WAL mode, `control.db` in the state folder, mode 0600. A change and the reply to the command that
+SQLite in WAL mode, `control.db` in the state folder, mode 0600: a password that a command named literally
+has to outlive a restart, and stands here as it is. A change and the reply to the command that
 asked for it go into one transaction: after a kill there are both or none.
 
 The epoch is kept twice, in the database and in the small file `epoch`, and the larger one counts; so it
@@ -235,6 +236,7 @@ def _write_meta(cursor: sqlite3.Cursor, key: str, value: int | str) -> None:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # a password that was replaced is not left in free pages
     connection.execute("PRAGMA journal_size_limit = 1048576")
     return connection
 

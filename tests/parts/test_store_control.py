@@ -88,6 +88,10 @@ class Agent:
     async def restart_algorithm(self, algorithm: str) -> None:
         await self._note(f"restart {algorithm}")
 
+    async def diagnose(self, command: c.Diag, request_id: str) -> c.Diagnosed:
+        await self._note(f"diag {command.to}")
+        return c.Diagnosed(name=request_id, bytes=1, sha256="")
+
     async def set_log_level(self, command: c.LogSetLevel) -> c.LogLevelSet:
         await self._note(f"log {command.level}")
         return c.LogLevelSet(level=command.level)

@@ -1,12 +1,13 @@
 """Secrets: where they are found, and that they are seen nowhere."""
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from agent.config.secret import Secret, Secrets, redact_url
+from agent.config.secret import Secret, Secrets, redact_url, redacted
 from agent.errors import ConfigError, SecretError
 
 
@@ -223,6 +224,9 @@ REDACTED = [
     ("http://h/s?access_token=hunter2 failed", "http://h/s?access_token=*** failed"),
     ("http://h/s?api-key=hunter2&api.key=hunter2", "http://h/s?api-key=***&api.key=***"),
     ("http://h/s?user=me&loginpass=hunter2", "http://h/s?user=me&loginpass=***"),
+    ("http://h/s?pw=hunter2", "http://h/s?pw=***"),
+    ("http://h/s?loginuse=me&loginpas=hunter2", "http://h/s?loginuse=me&loginpas=***"),
+    ("rtsp://h/user=me_password=hunter2_channel=1.sdp", "rtsp://h/user=me_password=***"),
     ("'http://h/s?secret=hunter2'", "'http://h/s?secret=***'"),
     ("http://h/s?size=640x360&fps=25", "http://h/s?size=640x360&fps=25"),
     ("http://a:hunter2@h/s?token=hunter2", "http://a:***@h/s?token=***"),
@@ -257,3 +261,91 @@ def test_passwords_of_urls_are_masked(text: str, redacted: str) -> None:
 )
 def test_masking_takes_no_time_on_long_texts(text: str) -> None:
     assert redact_url(text)[:4] == text[:4]
+
+
+# --- what nobody named a secret, and is one ---
+
+LEARNED: list[tuple[object, str]] = [
+    ("rtsp://viewer:hun%40ter22@h/s", "hun@ter22"),
+    ({"source": "rtsp://viewer:hunter22@h/s"}, "hunter22"),
+    ([{"deep": ({"x": "http://h/?token=hunter22"},)}], "hunter22"),
+    ({"password": "hunter22"}, "hunter22"),
+    ({"broker_password": "h22!"}, "h22!"),
+    ({"credentials": {"user": "viewer", "value": ["hunter22"]}}, "hunter22"),
+    ({"api-key": "hunter22"}, "hunter22"),
+    ({"key": "hunter22"}, "hunter22"),
+    ({"pin": 12345678}, "12345678"),
+    ({"secrets": ["hunter22"]}, "hunter22"),
+]
+
+
+@pytest.mark.parametrize(("tree", "secret"), LEARNED, ids=[str(tree) for tree, _ in LEARNED])
+def test_what_was_learned_is_masked_everywhere(tree: object, secret: str) -> None:
+    secrets = Secrets(None, {})
+    text = f"it is {secret}, {secret!r}, {json.dumps(secret)}"
+    assert secret in secrets.redact(text)
+    secrets.learn(tree)
+    assert secret not in secrets.redact(text)
+
+
+def test_basic_authorization_of_a_url_is_masked() -> None:
+    secrets = Secrets(None, {})
+    secrets.learn("http://viewer:hunter22@h/s")
+    packed = base64.b64encode(b"viewer:hunter22").decode()
+    assert secrets.redact(f"Authorization: Basic {packed}").removesuffix("=") == "Authorization: Basic ***"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"password": "abc"},  # it would tear holes into every text
+        {"password": "{secret:door}"},
+        {"key": "person"},
+        {"pin": 1234},
+        {"password": True},
+        {"password": None},
+        {"public_key": "a public key"},
+        {"secrets": "/etc/vedette/secrets"},
+        {"cert_file": "/etc/vedette/key"},
+        {"source": "http://h/s?keyframes=auto"},
+        {"keyframes": "automatic"},
+    ],
+    ids=str,
+)
+def test_everyday_words_are_not_learned(tree: dict[str, object]) -> None:
+    secrets = Secrets(None, {})
+    secrets.learn(tree)
+    text = (
+        "abc {secret:door} person 1234 true none a public key /etc/vedette/secrets /etc/vedette/key automatic"
+    )
+    assert secrets.redact(text) == text
+
+
+def test_what_is_learned_is_bounded_and_what_was_asked_for_is_kept(tmp_path: Path) -> None:
+    secrets = Secrets(folder(tmp_path, a="hunter22"), {})
+    secrets.expand("{secret:a}")
+    for start in range(0, 5000, 1000):
+        secrets.learn([{"password": f"pass-{number:06}"} for number in range(start, start + 1000)])
+    assert secrets.redact("hunter22 pass-004999 pass-000904") == "*** *** ***"
+    assert secrets.redact("pass-000903") == "pass-000903"
+
+
+HIDDEN_TREES = [
+    ({"password": "hunter2", "user": "me"}, {"password": "***", "user": "me"}),
+    ({"password": 1234}, {"password": "***"}),
+    ({"password": "{secret:door}"}, {"password": "{secret:door}"}),
+    ({"password": None, "token": False}, {"password": None, "token": False}),
+    (
+        {"credentials": {"user": "a", "more": ["b", 1]}},
+        {"credentials": {"user": "***", "more": ["***", "***"]}},
+    ),
+    ({"license_key": "x"}, {"license_key": "***"}),
+    ({"public_key": "x", "keyframes": "auto"}, {"public_key": "x", "keyframes": "auto"}),
+    ({"secrets": "/etc/secrets"}, {"secrets": "/etc/secrets"}),
+    ({"key_file": "/etc/key.pem"}, {"key_file": "/etc/key.pem"}),
+]
+
+
+@pytest.mark.parametrize(("tree", "shown"), HIDDEN_TREES, ids=[str(tree) for tree, _ in HIDDEN_TREES])
+def test_a_tree_is_shown_without_secrets(tree: object, shown: object) -> None:
+    assert redacted(tree) == shown
