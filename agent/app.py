@@ -23,6 +23,7 @@ from agent.delivery.messages import Inbound, Link, LinkState
 from agent.errors import ConfigError, StateError
 from agent.health.listener import CONNECTION_LIMIT_S, HealthListener
 from agent.health.pulse import Part, Pulse
+from agent.measure import Measure
 from agent.running import Here, device_status
 from agent.supervise.forkserver import prepare_children
 from agent.systemd import Notifier
@@ -66,10 +67,19 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
         delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound, pulse))
         here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters, delivery.facts)
         await stack.enter_async_context(here.site)
+        measure = Measure(
+            settings,
+            topics,
+            here.site,
+            pulse,
+            report=here.reported,
+            latencies=here.sequencer.latencies,
+            put=delivery.put,
+        )
         health = HealthListener(
             settings.health.listen,
-            device=settings.device.id,
             report=here.reported,
+            vitals=measure.vitals,
             live=pulse.live,
             ready=pulse.ready,
         )
@@ -88,6 +98,12 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             redact=secrets.redact,
             learn=secrets.learn,
         )
+        measure.include(control)
+
+        def tick() -> str:
+            measure.tick()
+            return here.tick()
+
         pulse.watch(
             Part(name="delivery", limit_s=DELIVERY_LIMIT_S, owes_since=delivery.progress),
             Part(name="store", limit_s=STORE_LIMIT_S, owes_since=control.owes_since),
@@ -104,7 +120,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             asyncio.create_task(stop.wait()),
             asyncio.create_task(_hear(inbound, topics, control, here)),
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
-            asyncio.create_task(pulse.beat(here.tick)),
+            asyncio.create_task(pulse.beat(tick)),
         ]
         pulse.started = True
         notifier.ready()

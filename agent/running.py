@@ -64,7 +64,7 @@ class Here:
         self._epoch = epoch
         self._put = put
         self._counters = counters
-        self._sequencer = Sequencer(topics, settings.device.id, epoch)
+        self.sequencer = Sequencer(topics, settings.device.id, epoch)
         self._herald = Herald(topics, self._put_state)
         self._began_s = time.monotonic()
         self._revision = 0
@@ -114,7 +114,7 @@ class Here:
 
     def on_result(self, outcome: Outcome) -> None:
         """A result goes out."""
-        for envelope in self._sequencer.envelopes(outcome):
+        for envelope in self.sequencer.envelopes(outcome):
             self._put(
                 Outgoing(
                     topic=envelope.topic,

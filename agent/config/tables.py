@@ -229,6 +229,12 @@ class HealthConfig(Table):
         default="127.0.0.1:9464",
         description="address and port for /metrics, /livez and /readyz; empty: none",
     )
+    publish_s: Number = Field(
+        default=30.0,
+        ge=0,
+        le=86_400,
+        description="seconds from digest to digest on the metrics topic; 0: none",
+    )
 
 
 class LogConfig(Table):

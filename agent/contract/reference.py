@@ -14,6 +14,7 @@ from agent.contract.asyncapi import asyncapi
 from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
 from agent.contract.commands import BURST_S, CODES, MAX_CLIENTS, QUIET_S, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
+from agent.contract.digest import Digest
 from agent.contract.info import Hardware, Info, KindInfo, LimitsInfo, VerbInfo
 from agent.contract.result import Result
 from agent.contract.status import (
@@ -170,8 +171,9 @@ def _documents() -> str:
     return f"""
 ## Status documents
 
-All are JSON, retained, written when they change. Times are integer microseconds since the Unix epoch.
-Counters count since the agent's start. Passwords never appear. Skip keys that you do not know.
+All are JSON, and but for `metrics` retained and written when they change. Times are integer microseconds
+since the Unix epoch. Counters count since the agent's start. Passwords never appear. Skip keys that you do
+not know.
 
 ### `d/<device>/status`
 
@@ -180,6 +182,13 @@ Counters count since the agent's start. Passwords never appear. Skip keys that y
 ### `d/<device>/reported`
 
 {fields_table(Reported)}
+
+### `d/<device>/metrics`
+
+Not retained, QoS 0: one that is lost is made up for by the next. For one device, `/metrics`
+([metrics.md](metrics.md)) tells much more.
+
+{fields_table(Digest)}
 
 ### `d/<device>/s/<stream>/status`
 

@@ -88,6 +88,8 @@ class StreamStatus(Payload):
     fps_decoded: float | None = Field(default=None, description="frames a second decoded, measured")
     bitrate_bps: float | None = Field(default=None, description="bits a second, measured")
     cpu: float | None = Field(default=None, description="cores that its capture process uses, measured")
+    cpu_s: float = Field(default=0.0, ge=0, description="CPU time of its capture process, seconds")
+    decode_s: float = Field(default=0.0, ge=0, description="of this: decoding")
     decode_ms: float | None = Field(default=None, description="CPU time of a decoded frame, measured")
     decoded: int = Field(default=0, ge=0, description="frames decoded")
     key_interval_s: float | None = Field(default=None, description="seconds from key frame to key frame")
@@ -137,6 +139,10 @@ class AlgorithmStatus(Payload):
     runs_per_s: float | None = Field(default=None, description="measured")
     run_cpu_ms: float | None = Field(default=None, description="CPU time of the recent runs, mean")
     cpu: float | None = Field(default=None, description="cores that its runs use, measured")
+    cpu_s: float = Field(default=0.0, ge=0, description="CPU time of its runs, all threads, seconds")
+    worker_cpu_s: float = Field(
+        default=0.0, ge=0, description="CPU time of its worker processes in all, measured every 10 s"
+    )
     memory: int | None = Field(
         default=None, ge=0, description="bytes its workers have for themselves, frames not counted, measured"
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from agent.config.ids import ID_PATTERN
 from agent.contract.commands import Reply, Request
 from agent.contract.decode import JSON_TYPE, MSGPACK_TYPE
+from agent.contract.digest import Digest
 from agent.contract.info import Info
 from agent.contract.result import Result
 from agent.contract.status import DeviceStatus, Reported, StreamStatus
@@ -108,6 +109,13 @@ REPORTED = Topic(
     description="Everything that runs, with state, cause and counters. Written on each change.",
     retain=True,
 )
+METRICS = Topic(
+    name="metrics",
+    path="d/{device}/metrics",
+    payload=Digest,
+    description="How the device fares, in flat numbers, every `health.publish_s`; lost without a connection.",
+    qos=0,
+)
 COMMAND = Topic(
     name="command",
     path="d/{device}/cmd/{verb}",
@@ -172,6 +180,7 @@ TOPICS: tuple[Topic, ...] = (
     STATUS,
     INFO,
     REPORTED,
+    METRICS,
     STREAM_STATUS,
     RESULT,
     RESULT_JSON,
@@ -209,6 +218,11 @@ class Topics:
     def reported(self) -> str:
         """Retained."""
         return REPORTED.build(self.prefix, device=self.device)
+
+    @property
+    def metrics(self) -> str:
+        """Not retained: what was then."""
+        return METRICS.build(self.prefix, device=self.device)
 
     @property
     def response(self) -> str:

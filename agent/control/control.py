@@ -7,6 +7,7 @@ in memory alone: asked again after a restart, a question is answered anew, and d
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
@@ -81,6 +82,7 @@ class Control:
             clock=clock or SystemClock(),
         )
         self._in_turn = asyncio.Lock()
+        self._replies: Counter[int] = Counter()
         self._storing: dict[object, float] = {}  # since when, oldest first
 
     @property
@@ -89,9 +91,17 @@ class Control:
         return self._desired
 
     @property
-    def counters(self) -> Mapping[str, int]:
-        """What came through the gate, and what became of it."""
-        return self._gate.counters
+    def fates(self) -> Mapping[str, int]:
+        """How many messages came through the gate, by what became of them."""
+        counters = self._gate.counters
+        fates = {name: counters[name] for name in ("admitted", "joined", "repeated", "flooded")}
+        ignored = counters["ignored"] - counters["flooded"]
+        return fates | {"ignored": ignored, "refused": sum(self._gate.refused.values())}
+
+    @property
+    def replies(self) -> Mapping[str, int]:
+        """How many replies went out, by code; repeated ones not counted."""
+        return {str(code): self._replies[code] + self._gate.refused[code] for code in c.CODES}
 
     def owes_since(self) -> float | None:
         """Since when (monotonic seconds) the oldest write to the store is under way; None: there is none."""
@@ -164,6 +174,7 @@ class Control:
                 _log.info(
                     "command.done", verb=verb_of(admitted.command), id=admitted.request.id, code=reply.code
                 )
+                self._replies[reply.code] += 1
                 for message in self._gate.finish(reply):
                     self._publish(message)
 

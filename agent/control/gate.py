@@ -93,9 +93,10 @@ class Gate:
         redact: Callable[[str], str],
         clock: Clock,
     ) -> None:
+        self.refused: Counter[int] = Counter()
+        """Commands turned away, by code."""
         self.counters: Counter[str] = Counter()
-        """received, admitted, ignored (flooded among them), joined, repeated, and the codes of those turned
-        away."""
+        """received, admitted, ignored (flooded among them), joined, repeated."""
         self._topics = topics
         self._stored = stored
         self._revision = revision
@@ -222,7 +223,7 @@ class Gate:
     def _turned_away(
         self, request_id: str | None, codec: Codec, address: Address, outcome: Outcome
     ) -> Answered:
-        self.counters[str(outcome.code)] += 1
+        self.refused[outcome.code] += 1
         reply = self._encode(request_id, codec, outcome, self._revision())
         return Answered(_to(address, reply), outcome.code)
 

@@ -81,6 +81,7 @@ class Desk:
             tally = dict(self._tally)
             tally["waiting"] = len(self._backlog) + self._states.unsettled
             tally["waiting_bytes"] = self._backlog.size_bytes + self._states.size_bytes
+            tally["gaps"] = len(self._gaps)
             tally["superseded"] = self._states.superseded
             tally["republished"] = self._states.republished
             return DeliveryCounters(dropped=dict(self._dropped), **tally)

@@ -124,6 +124,7 @@ class DeliveryCounters:
     disk_bytes: int = 0
     disk_writes: int = 0  # rows written to the spool
     disk_errors: int = 0  # batches that did not go to disk, and stayed in memory
+    gaps: int = 0  # ranges of results and events that are known to be lost, of earlier processes too
     recovered: int = 0  # rows that an earlier process left
     inbound: int = 0
     connects: int = 0

@@ -20,6 +20,7 @@ from agent.contract.status import Reported
 from agent.errors import ConfigError
 from agent.health.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from agent.health.metrics import Metrics
+from agent.health.vitals import Vitals
 
 _log = log.get_logger("health")
 
@@ -79,7 +80,7 @@ def _plain(status: HTTPStatus, text: str = "") -> Answer:
 class HealthListener:
     """Listens on `address` while its `async with` block lasts; an empty address: nothing does.
 
-    `report`, `live` and `ready` are called in the event loop, one call a request; the last two give the
+    All that is given is called in the event loop, one call a request; `live` and `ready` give the
     reason why the agent is not, or None. An address that cannot be had ends nothing: the agent's work is
     video, so it is logged once and tried again, for the interface of a small machine may come up after the
     agent.
@@ -89,14 +90,14 @@ class HealthListener:
         self,
         address: str,
         *,
-        device: str,
         report: Callable[[], Reported],
+        vitals: Callable[[], Vitals],
         live: Callable[[], str | None],
         ready: Callable[[], str | None],
         retry: Backoff = Backoff(first_s=2.0, cap_s=60.0),  # noqa: B008  frozen
     ) -> None:
         self._address = address
-        self._metrics = Metrics(device, report, ready)
+        self._metrics = Metrics(report, vitals)
         self._live = live
         self._ready = ready
         self._retry = retry

@@ -43,6 +43,8 @@ class AlgorithmRun:
     trace: str | None = None
     error_us: int | None = None
     memory_bytes: dict[str, int] = field(default_factory=dict)  # by worker
+    _worker_cpu_s: dict[str, float] = field(default_factory=dict)  # by worker, of its whole process
+    _ended_cpu_s: float = 0.0
     _started: set[str] = field(default_factory=set)
     _recent_ms: collections.deque[float] = field(
         default_factory=lambda: collections.deque(maxlen=_RECENT_RUNS)
@@ -117,6 +119,16 @@ class AlgorithmRun:
         self._recent_cpu_ms.append(run.cpu_ns / 1e6)
         self._cpu_ns += run.cpu_ns
 
+    def on_cpu(self, worker: str, cpu_s: float) -> None:
+        """So much CPU time a worker's process has taken in all."""
+        self._worker_cpu_s[worker] = max(cpu_s, self._worker_cpu_s.get(worker, 0.0))
+
+    def on_worker_gone(self, worker: str) -> None:
+        """A worker's process has ended."""
+        self.ready.discard(worker)
+        self.memory_bytes.pop(worker, None)
+        self._ended_cpu_s += self._worker_cpu_s.pop(worker, 0.0)
+
     def measure(self, now_s: float) -> None:
         """Called now and then: how much CPU the runs have taken since; over spells of some seconds."""
         if self._measured is None:
@@ -161,6 +173,8 @@ class AlgorithmRun:
             run_cpu_ms=None if self.run_cpu_s is None else round(self.run_cpu_s * 1e3, 3),
             runs_per_s=None if self._runs_hz is None else round(self._runs_hz, 2),
             cpu=None if self._cpu is None else round(self._cpu, 4),
+            cpu_s=round(self._cpu_ns / 1e9, 3),
+            worker_cpu_s=round(self._ended_cpu_s + sum(self._worker_cpu_s.values()), 3),
             memory=sum(self.memory_bytes.values()) or None,
             error=self.refusal or self.error,
             traceback=self.trace,

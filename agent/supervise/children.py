@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self, get_args
 
 from agent import log
 from agent.ipc.message import Message
@@ -34,11 +35,18 @@ class Listener(Protocol):
         """A child's phase has changed, or its start is put off."""
 
 
+End = Literal["asked", "start", "silent", "limit", "died"]
+"""Why a child ended: on request; could not start; did not answer; beyond a limit; by itself."""
+
+ENDS: tuple[End, ...] = get_args(End)
+
+
 @dataclass(slots=True)
 class _Row:
     seen: Seen = field(default_factory=Seen)
     child: Child | None = None
     last_words: str = ""
+    end: End = "died"  # what its end will count as, when nobody asked for it
     healthy: bool = False  # worked as it should since its start
 
 
@@ -54,6 +62,8 @@ class Children:
         self._empty.set()
         self._timer: asyncio.TimerHandle | None = None
         self._fork_server = ForkServerWatch()
+        self.ended: Counter[tuple[str, End]] = Counter()
+        """How many have ended, by the first level of their name and why."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +117,7 @@ class Children:
         """End a child that does not answer; it is started again with back-off."""
         row = self._rows.get(name)
         if row is not None and row.child is not None:
-            row.last_words = why
+            row.last_words, row.end = why, "limit"
             row.child.kill()
 
     def post(self, name: str, message: Message, fds: tuple[int, ...] = ()) -> None:
@@ -119,7 +129,7 @@ class Children:
     def failed(self, name: str, why: str) -> None:
         """A child says why it will end."""
         if name in self._rows:
-            self._rows[name].last_words = why
+            self._rows[name].last_words, self._rows[name].end = why, "start"
 
     def phase(self, name: str) -> Phase:
         """Where a child is in its life."""
@@ -193,7 +203,7 @@ class Children:
             failed_starts=row.seen.failed_starts,
             ends_s=row.seen.ends_s,
         )
-        row.healthy, row.last_words = False, ""
+        row.healthy, row.last_words, row.end = False, "", "died"
         row.child = Child(
             spec.main,
             (spec.args, self._log_settings(), *self._listener.first_args(spec)),
@@ -212,7 +222,7 @@ class Children:
     def _kill_silent(self, name: str, row: _Row) -> None:
         assert row.child is not None  # noqa: S101  only what runs is killed
         if row.seen.phase is not Phase.STOPPING:
-            row.last_words = "it does not answer, and was killed"
+            row.last_words, row.end = "it does not answer, and was killed", "silent"
             _log.warning("child.silent", child=name, pid=row.child.pid)
         row.child.kill()
 
@@ -220,6 +230,7 @@ class Children:
         seen = row.seen
         asked = seen.phase is Phase.STOPPING
         row.child = None
+        self.ended[name.partition("/")[0], "asked" if asked else row.end] += 1
         if asked:
             row.seen = Seen()
         else:

@@ -11,7 +11,7 @@ from agent.supervise.children import Children
 from agent.supervise.decide import Phase
 from agent.supervise.dispatch import Dispatcher
 from agent.supervise.keeper import Keeper
-from agent.supervise.memory import own_bytes
+from agent.supervise.memory import cpu_s, own_bytes
 from agent.supervise.outside import Outcome, Outside
 from agent.supervise.pairs import Pairs
 from agent.supervise.specs import WORKER
@@ -55,6 +55,8 @@ class Crews:
                     self._end(worker, "a run took too long and was killed")
                 elif worker in pids and (all_of_them or run.config.memory_max is not None):
                     self._weigh(run, worker, pids[worker])
+                if worker in pids and all_of_them:
+                    run.on_cpu(worker, cpu_s(pids[worker]))
             run.measure(now_ns / 1e9)
 
     def _weigh(self, run: AlgorithmRun, worker: str, pid: int) -> None:
@@ -128,8 +130,7 @@ class Crews:
         keep = run is not None and run.config.on_crash == "keep" and not asked
         lost = self._dispatcher.worker_gone(name, hold=keep)
         if run is not None:
-            run.ready.discard(name)
-            run.memory_bytes.pop(name, None)
+            run.on_worker_gone(name)
             if not asked and name not in self._explained:
                 run.on_crash(reason)
             self.refresh(run.config.id)

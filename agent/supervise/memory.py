@@ -1,8 +1,10 @@
-"""How much memory a process and all that it has started use for themselves."""
+"""What a process and all that it has started use for themselves: memory and CPU time."""
 
+import os
 import re
 from pathlib import Path
 
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
 _OWN = re.compile(rb"^(?:RssAnon|VmSwap):\s+(\d+) kB$", re.MULTILINE)
 
@@ -18,6 +20,12 @@ def own_bytes(pid: int) -> int:
     own = sum(int(kilobytes) for kilobytes in _OWN.findall(_read(folder / "status"))) * 1024
     children = _read(folder / "task" / str(pid) / "children").split()
     return own + sum(own_bytes(int(child)) for child in children)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of a process, all its threads and what it has waited for; seconds, 0 when it is gone."""
+    fields = _read(_PROC / str(pid) / "stat").rpartition(b")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS_A_SECOND if fields else 0.0
 
 
 def _read(path: Path) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agent.contract.result import ResultHead, json_result, pack_result
 from agent.contract.topics import Topics
+from agent.health.latency import Latencies
 from agent.supervise.outside import Outcome
 
 MSGPACK = "application/vnd.msgpack"
@@ -31,11 +32,14 @@ class Sequencer:
         self._device = device
         self._epoch = epoch
         self._seq = 0
+        self.latencies = Latencies()
 
     def envelopes(self, outcome: Outcome) -> Iterator[Envelope]:
         """The result in its envelope, in each codec that was asked for; the twins have the same `seq`."""
         self._seq += 1
         pair, newest = outcome.window.pair, outcome.window.frames[-1]
+        latency_s = (time.monotonic_ns() - newest.mono_ns) / 1e9
+        self.latencies.observe(pair.stream, pair.algorithm, latency_s)
         head = ResultHead(
             device=self._device,
             epoch=self._epoch,
@@ -47,7 +51,7 @@ class Sequencer:
             frame=newest.number,
             pts=newest.pts_s,
             time=newest.wall_us,
-            latency_ms=round((time.monotonic_ns() - newest.mono_ns) / 1e6, 3),
+            latency_ms=round(latency_s * 1e3, 3),
             skipped=outcome.window.skipped,
         )
         if outcome.data:

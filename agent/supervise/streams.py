@@ -63,7 +63,7 @@ class StreamRun:
     next_frame: int = 0
     refusal: str | None = None  # why it cannot run as it is configured
     _before: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys((*_COUNTED, "reopened", "decoded"), 0)
+        default_factory=lambda: dict.fromkeys((*_COUNTED, "reopened", "decoded", "cpu_ns", "decode_ns"), 0)
     )
     _counts: Counts | None = None
     _rates: _Rates = field(default_factory=_Rates)
@@ -176,6 +176,8 @@ class StreamRun:
             fps_decoded=_rounded(rates.fps_decoded, 2) if running else None,
             bitrate_bps=_rounded(rates.bitrate_bps, 0) if running else None,
             cpu=_rounded(rates.cpu, 4) if running else None,
+            cpu_s=round(total["cpu_ns"] / 1e9, 3),
+            decode_s=round(total["decode_ns"] / 1e9, 3),
             decode_ms=None if rates.decode_s is None else round(rates.decode_s * 1e3, 3),
             decoded=total["decoded"],
             key_interval_s=_rounded(counts.key_interval_s, 3) or None if counts is not None else None,

@@ -423,6 +423,6 @@ def test_messages_that_are_no_commands_are_counted_and_ignored(tmp_path: Path) -
         retained = CommandMessage(topic=TOPICS.command("ping"), payload=b'{"id": "x"}', retain=True)
         await agent.control.handle(retained)
         assert agent.replies == []
-        assert agent.control.counters["ignored"] == 1
+        assert agent.control.fates["ignored"] == 1
 
     play(tmp_path, script)

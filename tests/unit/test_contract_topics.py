@@ -41,6 +41,7 @@ def test_the_rows_are_the_contract() -> None:
         "status": ("out", 1, True),
         "info": ("out", 1, True),
         "reported": ("out", 1, True),
+        "metrics": ("out", 0, False),
         "stream_status": ("out", 1, True),
         "result": ("out", 1, False),
         "result_json": ("out", 1, False),
