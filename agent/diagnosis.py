@@ -62,9 +62,15 @@ class Diagnosis:
         """Gather one, and write or publish it. Raises CommandError 429, StateError."""
         if self._busy:
             raise CommandError(429, "a diagnosis is being gathered; ask again when it is done")
+        seen = self._seen()
         self._busy = True
-        # The thread goes on when this task is given up: so it says itself that it is done.
-        return await asyncio.to_thread(self._gather, command, request_id, self._seen())
+        work = asyncio.get_running_loop().run_in_executor(None, self._gather, command, request_id, seen)
+        work.add_done_callback(self._done)
+        return await asyncio.shield(work)  # the thread goes on when this task is given up
+
+    def _done(self, work: "asyncio.Future[c.Diagnosed]") -> None:
+        self._busy = False
+        work.exception()  # somebody has looked at it, also when the task was given up
 
     def _seen(self) -> dict[str, Any]:
         """What only the event loop may look at."""
@@ -98,18 +104,15 @@ class Diagnosis:
         }
 
     def _gather(self, command: c.Diag, request_id: str, seen: dict[str, Any]) -> c.Diagnosed:
-        try:
-            settings: Settings = seen["settings"]
-            data = self._packed(seen, stacks=command.stacks)
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            name = f"vedette-{self._topics.device}-{stamp}-{request_id}.tar.gz"
-            done = c.Diagnosed(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-            if command.to == "file":
-                path = bundle.keep(settings.paths.state_dir / "diag", name, data)
-                return done.model_copy(update={"path": str(path)})
-            return done.model_copy(update=self._publish(request_id, data))
-        finally:
-            self._busy = False
+        settings: Settings = seen["settings"]
+        data = self._packed(seen, stacks=command.stacks)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"vedette-{self._topics.device}-{stamp}-{request_id}.tar.gz"
+        done = c.Diagnosed(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        if command.to == "file":
+            path = bundle.keep(settings.paths.state_dir / "diag", name, data)
+            return done.model_copy(update={"path": str(path)})
+        return done.model_copy(update=self._publish(request_id, data))
 
     def _publish(self, request_id: str, data: bytes) -> dict[str, Any]:
         parts = [data[start : start + PART_BYTES] for start in range(0, len(data), PART_BYTES)]
@@ -126,17 +129,18 @@ class Diagnosis:
         for name, tree in seen["documents"].items():
             made.add_document(name, tree)
         roles = {pid: role for role, pid in seen["pids"].items()}
-        made.add_document(
-            "processes", {"children": seen["children"], "running": processes.process_tree(roles)}
-        )
+        running = processes.process_tree(roles)
+        made.add_document("processes", {"children": seen["children"], "running": running})
         made.add_document("fds", processes.descriptors())
         made.add_document("machine", machine.machine() | machine.limits())
         made.add_document("disks", machine.disks(_folders(settings)))
         made.add_document("files", machine.files_in(settings.paths.state_dir))
         if stacks:
             made.add_text("stacks/agent.txt", f"{_own_stacks()}\n{seen['tasks']}")
-            for pid, text in stacks_of(roles).items():
-                made.add_text(f"stacks/{_file_name(roles[pid])}.txt", text)
+            # Of all, those among them that only look at kinds or that an algorithm has started.
+            named = {one["pid"]: one["role"] or f"{one['name']}-{one['pid']}" for one in running[1:]}
+            for pid, text in stacks_of(named).items():
+                made.add_text(f"stacks/{_file_name(named[pid])}.txt", text)
         for pid, role in roles.items():
             made.add_text(f"log/{_file_name(role)}.jsonl", log.recent(pid))
         made.add_text("log/agent.jsonl", log.recent(os.getpid()))  # last: it is the longest

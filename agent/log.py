@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Mapping
 from io import TextIOBase
 from types import TracebackType
@@ -182,10 +183,12 @@ class _Output:
         self._stamp(None, level, line)
         for name, value in fields.items():
             line[f"{name}_" if name in _OWN_KEYS or name in self._context else name] = self._clean(value)
+        text = "" if self._as_text and self.recent is None else str(self._json(None, level, line))
         if self.recent is not None:
-            self.recent.add(f"{self._json(None, level, dict(line))!s}\n".encode())
-        text = self._for_people(level, line) if self._as_text else self._json(None, level, line)
-        self._write((f"<{_PRIORITIES[level]}>" if self._journal else "") + str(text) + "\n")
+            self.recent.add(f"{text}\n".encode())
+        if self._as_text:
+            text = str(self._for_people(level, line))
+        self._write((f"<{_PRIORITIES[level]}>" if self._journal else "") + text + "\n")
 
     def _for_people(self, level: str, line: dict[str, object]) -> str | bytes:
         shown: dict[str, object] = {"logger": line.pop("component")}
@@ -239,6 +242,7 @@ class _Recent:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._fd = memory_file.create(RECENT)
+        weakref.finalize(self, os.close, self._fd)
         self._size = 0
         self._lock = threading.RLock()
 

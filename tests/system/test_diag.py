@@ -130,7 +130,8 @@ def test_everything_is_in_it_also_of_processes_that_hang_or_are_stopped(
     assert "offers none" in found["stacks/worker-early-0.txt"]
     assert "no answer in 2 s; its state is S" in found["stacks/worker-deaf-0.txt"]
     assert "vedette-delivery" in found["stacks/agent.txt"] or "in _turn" in found["stacks/agent.txt"]
-    assert "in _tick" in found["stacks/agent.txt"]
+    assert "run_forever" in found["stacks/agent.txt"]
+    assert "in Control.handle" in found["stacks/agent.txt"]
     # The last lines of the agent, and of a child that cannot speak any more.
     lines = [json.loads(line) for line in found["log/agent.jsonl"].splitlines()]
     assert "agent.ready" in {line["event"] for line in lines}

@@ -265,3 +265,30 @@ def test_the_journal_gets_priorities(tmp_path: Path, monkeypatch: pytest.MonkeyP
             tell("some.event")
     told = (tmp_path / "journal").read_text("utf-8").splitlines()
     assert [line[:4] for line in told] == ["<7>{", "<6>{", "<4>{", "<3>{"]
+
+
+def test_the_last_lines_are_kept_redacted_whatever_the_style() -> None:
+    configured(style="text")
+    log.keep_recent(4096)
+    for number in range(200):
+        log.get_logger("test").info("some.event", number=number, password=SECRET)
+    kept = [json.loads(line) for line in log.recent(os.getpid()).splitlines()]
+    assert kept[-1]["number"] == 199
+    assert [line["number"] for line in kept] == list(range(200 - len(kept), 200))
+    assert 10 < len(kept) < 60
+    assert {line["password"] for line in kept} == {"***"}
+    log.configure(stream=io.StringIO(), redact=redact)  # what was kept stays
+    assert json.loads(log.recent(os.getpid()).splitlines()[-1])["number"] == 199
+
+
+def test_a_process_that_keeps_none_has_no_last_lines() -> None:
+    assert log.recent(os.getppid()) == ""
+
+
+def test_a_line_larger_than_all_that_is_kept_does_no_harm() -> None:
+    configured()
+    log.keep_recent(1000)
+    for _ in range(3):
+        log.get_logger("test").info("some.event", text="x" * 5000)
+    log.get_logger("test").info("last.event")
+    assert json.loads(log.recent(os.getpid()).splitlines()[-1])["event"] == "last.event"
