@@ -16,6 +16,7 @@ import pytest
 from agent.errors import ConfigError
 from tests.broker import Mosquitto, free_port
 from tests.machine import Machine, libraries_of_python, with_vedette
+from tests.system.test_diag import by_mqtt
 from tests.waiting import eventually
 from tests.watcher import Watcher
 
@@ -334,6 +335,19 @@ def test_reload_takes_over_a_changed_file_and_refuses_a_broken_one(
     watcher.wait_for_results(2, START_S, algorithm="more", since=len(watcher.messages))
     assert (service.show("MainPID"), service.show("NRestarts")) == (pid, "0")
     assert list(epochs(watcher)) == [1]
+
+
+def test_a_diagnosis_can_be_taken_within_the_walls(service: Service, watcher: Watcher) -> None:
+    service.systemctl("start")
+    watcher.wait_for_results(1, START_S)
+    found = by_mqtt(watcher)
+    stacks = [text for name, text in found.items() if name.startswith(("stacks/capture", "stacks/worker"))]
+    assert len(stacks) == 2
+    assert all("most recent call first" in text for text in stacks), stacks
+    assert json.loads(found["processes.json"])["running"][0]["role"] == "agent"
+    assert all(PASSWORD not in text for text in found.values())
+    path = watcher.call("diag", timeout_s=30.0)["data"]["path"]
+    assert path.startswith("/var/lib/vedette/diag/")
 
 
 def test_unusable_configuration_is_not_tried_again(service: Service) -> None:
