@@ -60,7 +60,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
     notifier = Notifier()
     pulse = Pulse(notifier)
     prepare_children()
-    topics = Topics(settings.broker.topic_prefix, settings.device.id)
+    topics = Topics(settings.broker.topic_prefix, settings.device.id, settings.device.groups)
     inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=MAX_WAITING_COMMANDS)
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_broker(settings))
@@ -239,7 +239,7 @@ def _delivery(
             url=url,
             client_id=settings.broker.client_id or f"vedette-{settings.device.id}",
         ),
-        subscriptions=(topics.commands, topics.stream_statuses),
+        subscriptions=(*topics.commands, topics.stream_statuses),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
         on_link=lambda link: _call(loop, _on_link, pulse, link),
         will=device_status(topics, DeviceState.LOST, epoch),

@@ -177,7 +177,9 @@ class Here:
                 for name, verb in VERBS.items()
             },
             limits=LimitsInfo(
-                payload_bytes=security.max_payload_bytes, commands_per_s=security.commands_per_s
+                payload_bytes=security.max_payload_bytes,
+                commands_per_s=security.commands_per_s,
+                require_signature=security.require_signature,
             ),
         )
         self._put_state(self._topics.info, info.json_bytes())

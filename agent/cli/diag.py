@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.call import Call, clean_lines
+from agent.cli.asking import Asking, Whom
+from agent.cli.call import clean_lines
+from agent.cli.keys import ExpiresOption, KeyOption, SignOption, signer_of
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit, visitor_id
 from agent.config.secret import Secrets
 from agent.contract.commands import Diagnosed
@@ -18,19 +20,23 @@ from agent.delivery.messages import Inbound
 from agent.errors import VedetteError
 
 
-def diag(
+def diag(  # noqa: PLR0913  the command's options
     device: Annotated[str, typer.Argument(help="Device to ask.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Where to write it; else a name with the time."),
     ] = None,
-    stacks: Annotated[  # noqa: FBT002  typer's way
+    *,
+    stacks: Annotated[
         bool, typer.Option(help="Ask every process for its stacks; those that hang take two seconds.")
     ] = True,
     timeout_s: Annotated[
         float, typer.Option("--timeout", "-t", min=0.1, help="Seconds to wait for all of it.")
     ] = 60.0,
-    as_json: JsonOption = False,  # noqa: FBT002  typer's way
+    sign: SignOption = None,
+    key: KeyOption = None,
+    expires_s: ExpiresOption = 60.0,
+    as_json: JsonOption = False,
     broker: BrokerOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -41,13 +47,22 @@ def diag(
     """
     if not is_id(device):
         raise typer.BadParameter("an id is 1 to 64 letters, digits, `_`, `.` or `-`", param_hint="DEVICE")
+    signer = signer_of(sign, key, expires_s)
     settings = settings_with(config, broker)
     prefix, name = settings.broker.topic_prefix, visitor_id()
     parts = _Parts(Topics(prefix, device), name)
     deadline_s = time.monotonic() + timeout_s
     with visit(settings, Secrets(settings.paths.secrets), name) as client:
-        call = Call(client, prefix, device, name, also=[parts.filter], aside=parts.take)
-        reply = call.ask("diag", {"to": "mqtt", "stacks": stacks}, timeout_s)
+        asking = Asking(
+            client,
+            prefix,
+            Whom(device=device),
+            name,
+            signer=signer,
+            also=[parts.filter],
+            aside=parts.take,
+        )
+        reply = asking.one("diag", {"to": "mqtt", "stacks": stacks}, timeout_s)
         if not reply.ok:
             why = clean_lines(reply.error or "no reason given")
             raise VedetteError(f"{device} refuses diag ({reply.code}): {why}")

@@ -11,6 +11,7 @@ from agent.cli.call import call
 from agent.cli.check import check
 from agent.cli.demo import demo
 from agent.cli.diag import diag
+from agent.cli.keys import keys
 from agent.cli.kinds import kinds
 from agent.cli.replay import replay
 from agent.cli.run import run
@@ -53,6 +54,8 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
             "vedette call gate-7 ping",
             "vedette call gate-7 stream.add id=door source=rtsp://10.0.0.5/stream1 fps=10",
             "vedette call gate-7 algorithm.update id=movement params.min_area=0.01",
+            "vedette call g/berlin ping --timeout 3",
+            "vedette call gate-7 stream.pause id=door --sign ops.pem",
         ),
     ),
     (diag, ("vedette diag gate-7", "vedette diag gate-7 --out gate-7.tar.gz")),
@@ -69,6 +72,7 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
 )
 for _command, _lines in _EXAMPLES:
     _app.command(epilog="\n\n".join(("Examples:", *_lines)))(_command)
+_app.add_typer(keys, epilog="Examples:\n\nvedette keys new --out ops.pem\n\nvedette keys show ops.pem")
 
 
 def root() -> None:

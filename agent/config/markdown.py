@@ -40,12 +40,14 @@ def type_words(field: dict[str, Any], definitions: dict[str, Any]) -> str:
 def _simple_type(kind: str | None, field: dict[str, Any], definitions: dict[str, Any]) -> str:
     if isinstance(field.get("additionalProperties"), dict):
         return f"map of {type_words(field['additionalProperties'], definitions)}"
+    for items in field.get("patternProperties", {}).values():
+        return f"map of {type_words(items, definitions)}"
     if "const" in field:
         return f"`{field['const']}`"
     if kind == "string" and field.get("pattern") == ID_PATTERN:
         return "id"
-    if field.get("format") == "path":
-        return "path"
+    if field.get("format") in ("path", "date"):
+        return str(field["format"])
     return _SIMPLE.get(kind or "", "any") + _range(field)
 
 

@@ -23,6 +23,7 @@ _WHOLE = "must be a whole number"
 _TRUTH = "must be true or false"
 _TABLE = "must be a table"
 _LIST = "must be a list"
+_DATE = "must be a date, such as 2027-12-31"
 _WORDS = {  # what pydantic calls a problem, and what people do
     "missing": "is missing",
     "greater_than_equal": "must be at least {ge}",
@@ -48,6 +49,10 @@ _WORDS = {  # what pydantic calls a problem, and what people do
     "bool_type": _TRUTH,
     "tuple_type": _LIST,
     "list_type": _LIST,
+    "date_type": _DATE,
+    "date_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
+    "date_from_datetime_parsing": _DATE,
     "dict_type": _TABLE,
     "model_type": _TABLE,
     "model_attributes_type": _TABLE,
@@ -95,7 +100,7 @@ def _path(location: _Location) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif not step.startswith(("function-", "tagged-")):
+        elif not step.startswith(("function-", "tagged-", "[key]")):
             path += f".{_key(step)}" if path else _key(step)
     return path
 
@@ -120,7 +125,7 @@ def _keys_at(model: type[BaseModel], location: _Location) -> list[str]:
 def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  any annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, list):
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, list, dict):
         for argument in typing.get_args(annotation):
             if (inner := _model_in(argument)) is not None:
                 return inner

@@ -6,7 +6,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -89,10 +89,10 @@ vedette: agent.toml: the configuration cannot be used:
 ## Reload
 
 SIGHUP (`systemctl reload vedette`) reads everything again. Streams and algorithms that did not change go on
-undisturbed; the others are changed, added or removed; `log.level` takes effect, too. Every other key takes
-effect at the next start. A file that cannot be used changes nothing, and the log says why. Streams and
-algorithms that were changed by command since keep what the command said, until the file says something new
-about them.
+undisturbed; the others are changed, added or removed; `[limits]`, `[security]` and `log.level` take effect,
+too. Every other key takes effect at the next start. A file that cannot be used changes nothing, and the log
+says why. Streams and algorithms that were changed by command since keep what the command said, until the file
+says something new about them.
 
 ## Secrets
 
@@ -113,13 +113,18 @@ them.
 
 
 def _table(name: str, model: type[BaseModel]) -> str:
-    return f"""
+    text = f"""
 ## `[{name}]`
 
 {sentence(model)}
 
 {_keys(model, environment=name)}
 """
+    for key, field in model.model_fields.items():
+        for inner in get_args(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                text += f"\n### `[{name}.{key}.NAME]`\n\n{sentence(inner)}\n\n{_keys(inner)}\n"
+    return text
 
 
 def _list(name: str, model: type[BaseModel]) -> str:

@@ -17,6 +17,7 @@ from pydantic import (
 
 from agent.config.addresses import host_or_network, listen_address, source_scheme, url_problem
 from agent.config.ids import ID_PATTERN, Id
+from agent.config.keys import MAX_KEYS, Keys
 from agent.config.numbers import Number, Whole
 from agent.config.patterns import TOPIC_PREFIX_PATTERN
 from agent.config.table import Table
@@ -207,6 +208,23 @@ class SecurityConfig(Table):
         le=10_000,
         description="of all clients together; when that is less than each may send, they share it evenly",
     )
+    keys: Keys = Field(
+        default={},
+        max_length=MAX_KEYS,
+        description="keys that may sign commands, by name: `[security.keys.NAME]`",
+    )
+    require_signature: bool = Field(
+        default=False,
+        description="refuse commands that none of the keys has signed, with 401; without it, signatures are "
+        "checked where there is one",
+    )
+
+    @field_validator("require_signature")
+    @classmethod
+    def _somebody_can_sign(cls, required: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's way
+        if required and not info.data.get("keys", True):  # not there: it is wrong, and told already
+            raise ValueError("needs a key in [security.keys.NAME]; `vedette keys new` makes one")
+        return required
 
 
 class LimitsConfig(Table):

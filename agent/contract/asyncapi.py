@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 from agent.config.ids import ID_PATTERN
 from agent.contract.commands import Reply, Request
 from agent.contract.result import ENVELOPE_VERSION
+from agent.contract.signed import SignedRequest
 from agent.contract.topics import COMMAND, DEFAULT_PREFIX, TOPICS, Topic
 from agent.contract.verbs import VERBS, Verb
 
@@ -17,6 +18,7 @@ _PLACES = {
     "stream": "id of a stream",
     "algorithm": "id of an algorithm",
     "client": "id that a client chose for itself",
+    "group": "one of the agent's `device.groups`",
     "verb": "name of a command",
     "request": "id of the command",
     "part": "number of the part, from 1",
@@ -29,6 +31,7 @@ def schemas(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     for topic in TOPICS:
         if topic.payload is not None:
             models[topic.payload] = None
+    models[SignedRequest] = None
     for verb in VERBS.values():
         models[verb.args] = None
         models[verb.reply] = None
@@ -48,8 +51,9 @@ def asyncapi() -> dict[str, Any]:
                 operations[f"receive_{_verb_key(verb)}"] = _verb_operation(verb)
         else:
             channels[topic.name] = _channel(topic)
-            operations[f"send_{topic.name}"] = {
-                "action": "send",
+            action = "receive" if topic.direction == "in" else "send"
+            operations[f"{action}_{topic.name}"] = {
+                "action": action,
                 "channel": {"$ref": f"#/channels/{topic.name}"},
                 "bindings": _mqtt(topic),
             }
@@ -93,6 +97,11 @@ def _verb_channel(verb: Verb) -> dict[str, Any]:
                 "payload": payload,
                 "examples": [{"payload": {"id": "a1", "args": verb.example}}],
             },
+            "signed": {
+                "contentType": COMMAND.content_types[0],
+                "description": "The same, signed: see the section on signed commands in mqtt.md.",
+                "payload": _ref(SignedRequest),
+            },
             "reply": {
                 "contentType": COMMAND.content_types[0],
                 "description": "In the codec of the request.",
@@ -111,7 +120,7 @@ def _verb_operation(verb: Verb) -> dict[str, Any]:
         "action": "receive",
         "summary": verb.doc,
         "channel": {"$ref": f"#/channels/{key}"},
-        "messages": [{"$ref": f"#/channels/{key}/messages/{key}"}],
+        "messages": [{"$ref": f"#/channels/{key}/messages/{name}"} for name in (key, "signed")],
         "reply": {
             "address": {
                 "location": "$message.header#/responseTopic",

@@ -31,7 +31,8 @@ class Request(BaseModel):
     expires: int | None = Field(
         default=None,
         ge=EARLIEST_US,
-        description="integer microseconds since the Unix epoch; later than this, it is answered with 410",
+        description="integer microseconds since the Unix epoch; later than this, it is answered with 410 "
+        "(signed: 401)",
     )
     if_revision: int | None = Field(
         default=None, ge=0, description="only when the device is at this revision; else 409"
@@ -59,7 +60,8 @@ class Reply(Payload):
 CODES: dict[int, str] = {
     200: "done",
     400: "the payload cannot be read, or is no request",
-    403: "not allowed: a source that the device's allow-list refuses",
+    401: "not signed, or not as it has to be: unknown key, altered, for another topic, expired, replayed",
+    403: "not allowed: to the key that signed it, or a source that the device's allow-list refuses",
     404: "no such verb, stream, algorithm or kind",
     409: "in conflict with what is: the id exists, the stream has no picture, the revision is another",
     410: "expired before it arrived",

@@ -40,6 +40,7 @@ class LimitsInfo(Payload):
 
     payload_bytes: int = Field(description="of a command")
     commands_per_s: float = Field(description="of one client; faster ones get 429")
+    require_signature: bool = Field(default=False, description="unsigned commands get 401")
 
 
 class Info(Payload):

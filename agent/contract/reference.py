@@ -17,6 +17,7 @@ from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.digest import Digest
 from agent.contract.info import Hardware, Info, KindInfo, LimitsInfo, VerbInfo
 from agent.contract.result import Result
+from agent.contract.signed import MAX_AHEAD_S, SIGNED_MARK, SignedRequest
 from agent.contract.status import (
     AlgorithmState,
     AlgorithmStatus,
@@ -249,6 +250,9 @@ The reply:
 
 {codes}
 
+To `g/<group>/cmd/<verb>` a request goes to all devices of a group (`device.groups`), to `all/cmd/<verb>` to
+every device. Each of them replies; `device` says which.
+
 - The same `id` again gets the same reply and no second action, also after a restart of the agent.
 - A refused command has changed nothing. What was changed survives a restart.
 - A command with the retain flag is ignored, without a reply.
@@ -260,6 +264,18 @@ mosquitto_rr -V 5 -t {DEFAULT_PREFIX}/d/gate-7/cmd/ping -e {DEFAULT_PREFIX}/clie
 ```
 
 or `vedette call gate-7 ping`.
+
+### Signed commands
+
+Devices that obey signed commands only (`limits.require_signature` in `info`) want this instead of the
+request, and the others take it, too:
+
+{fields_table(SignedRequest)}
+
+The signature is made over four parts, each but the last followed by one line feed: `{SIGNED_MARK}`, the
+`key`, the whole topic with its prefix, and the bytes of the request as they stand in `signed`. The request
+needs `expires`, at most {MAX_AHEAD_S} s from now. The reply comes in the codec of the whole payload.
+[signed-commands.md](signed-commands.md) shows how, with an example to compare with.
 """
 
 

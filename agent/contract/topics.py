@@ -124,6 +124,22 @@ COMMAND = Topic(
     content_types=(JSON_TYPE, MSGPACK_TYPE),
     direction="in",
 )
+GROUP_COMMAND = Topic(
+    name="group_command",
+    path="g/{group}/cmd/{verb}",
+    payload=Request,
+    description="A command to every device whose `device.groups` has this group; each of them replies.",
+    content_types=(JSON_TYPE, MSGPACK_TYPE),
+    direction="in",
+)
+FLEET_COMMAND = Topic(
+    name="fleet_command",
+    path="all/cmd/{verb}",
+    payload=Request,
+    description="A command to every device; each of them replies.",
+    content_types=(JSON_TYPE, MSGPACK_TYPE),
+    direction="in",
+)
 RESPONSE = Topic(
     name="response",
     path="d/{device}/resp",
@@ -187,22 +203,38 @@ TOPICS: tuple[Topic, ...] = (
     SNAPSHOT,
     DIAG,
     COMMAND,
+    GROUP_COMMAND,
+    FLEET_COMMAND,
     RESPONSE,
     CLIENT_RESPONSE,
 )
 
 
+FLEET = "*"  # the audience of all devices; no group can be called so
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """What the topic of a command says: what is asked for, and of whom."""
+
+    verb: str
+    group: str | None = None  # None: this device alone; FLEET: all devices
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one device."""
+    """The topics of one device, and of the groups that it is in."""
 
     prefix: str
     device: str
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse, by ValueError, what would lead out of the prefix."""
         checked_prefix(self.prefix)
         checked_id(self.device)
+        for group in self.groups:
+            checked_id(group)
 
     @property
     def status(self) -> str:
@@ -230,9 +262,11 @@ class Topics:
         return RESPONSE.build(self.prefix, device=self.device)
 
     @property
-    def commands(self) -> str:
-        """The filter that the agent subscribes to."""
-        return COMMAND.filter(self.prefix, device=self.device)
+    def commands(self) -> tuple[str, ...]:
+        """The filters that the agent subscribes to."""
+        groups = (GROUP_COMMAND.filter(self.prefix, group=group) for group in dict.fromkeys(self.groups))
+        own, fleet = COMMAND.filter(self.prefix, device=self.device), FLEET_COMMAND.filter(self.prefix)
+        return (own, *groups, fleet)
 
     def command(self, verb: str) -> str:
         """Where a client sends `verb`."""
@@ -283,10 +317,14 @@ class Topics:
             return None
         return int(ids["part"]) if ids["part"].isdecimal() else None
 
-    def verb_of(self, topic: str) -> str | None:
-        """The verb of a command topic of this device; None for every other topic."""
-        ids = COMMAND.match(self.prefix, topic)
-        return ids["verb"] if ids is not None and ids["device"] == self.device else None
+    def addressed(self, topic: str) -> Addressed | None:
+        """What a command topic says that is meant for this device; None for every other topic."""
+        if (ids := COMMAND.match(self.prefix, topic)) is not None:
+            return Addressed(ids["verb"]) if ids["device"] == self.device else None
+        if (ids := GROUP_COMMAND.match(self.prefix, topic)) is not None:
+            return Addressed(ids["verb"], ids["group"]) if ids["group"] in self.groups else None
+        ids = FLEET_COMMAND.match(self.prefix, topic)
+        return None if ids is None else Addressed(ids["verb"], FLEET)
 
     def may_respond_to(self, topic: str) -> bool:
         """Whether a reply may go to this response topic: the agent is no reflector.

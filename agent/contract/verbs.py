@@ -222,12 +222,21 @@ VERBS: dict[str, Verb] = {row.name: row for row in _ROWS}
 
 def parse_request(payload: bytes, limits: Limits = COMMAND_LIMITS) -> c.Request:
     """The request in a payload, JSON or msgpack; RequestError 413, 400."""
+    return request_of(read_tree(payload, limits))
+
+
+def read_tree(payload: bytes, limits: Limits = COMMAND_LIMITS) -> object:
+    """The plain tree in a payload, JSON or msgpack; RequestError 413, 400."""
     try:
-        tree = unpack(payload, limits)
+        return unpack(payload, limits)
     except OversizedError as err:
         raise RequestError(413, str(err)) from err
     except PayloadError as err:
         raise RequestError(400, str(err)) from err
+
+
+def request_of(tree: object) -> c.Request:
+    """The request in a tree; RequestError 400."""
     if not isinstance(tree, dict):
         raise RequestError(400, f"a request is a map, not a {type(tree).__name__}")
     given = tree.get("id")
@@ -267,5 +276,7 @@ __all__ = [
     "encode_reply",
     "parse_command",
     "parse_request",
+    "read_tree",
+    "request_of",
     "verb_of",
 ]

@@ -2,7 +2,8 @@
 
 Changes go one at a time, in the order in which they came; questions and snapshots do not wait for them.
 A change and its reply are stored before anybody hears of either. Replies to questions are remembered
-in memory alone: asked again after a restart, a question is answered anew, and does no harm.
+in memory alone: asked again after a restart, a question is answered anew, and does no harm. That a signed
+command was taken is stored always, with the change or before the answer: nobody can send it again.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from agent.control.apply import Mutation, apply, id_of
 from agent.control.clock import Clock, SystemClock
 from agent.control.desired import Changes, Desired, merge
 from agent.control.gate import Admitted, Answered, Gate, Ignored, Joined, Outcome
+from agent.control.marks import Mark
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.ports import Actions, Checks, Views
 from agent.control.rules import Rules
@@ -42,6 +44,7 @@ _log = log.get_logger("control")
 CHECK_LIMIT_S = 90.0  # loading an algorithm's class may import a large framework
 ACTION_LIMIT_S = 30.0
 
+_NOT_ALLOWED = (401, 403)
 _BUG = Outcome(code=500, error="the agent failed at this command (internal)")
 
 
@@ -80,6 +83,7 @@ class Control:
             revision=lambda: self._desired.revision,
             redact=redact,
             clock=clock or SystemClock(),
+            kept=store.marks,
         )
         self._in_turn = asyncio.Lock()
         self._replies: Counter[int] = Counter()
@@ -107,12 +111,14 @@ class Control:
         """Since when (monotonic seconds) the oldest write to the store is under way; None: there is none."""
         return next(iter(self._storing.values()), None)
 
-    async def _commit(self, changes: Changes | None, reply: Remembered | None = None) -> None:
+    async def _commit(
+        self, changes: Changes | None, reply: Remembered | None = None, mark: Mark | None = None
+    ) -> None:
         """Store in a thread: the disk may be slow. Raises StateError."""
         key = object()
         self._storing[key] = time.monotonic()
         try:
-            await asyncio.to_thread(self._store.commit, changes, reply)
+            await asyncio.to_thread(self._store.commit, changes, reply, mark)
         finally:
             del self._storing[key]
 
@@ -148,7 +154,8 @@ class Control:
             case Admitted():
                 await self._carry_out(decision)
             case Answered(reply, code):
-                _log.info("command.answered", topic=message.topic, code=code)
+                log_it = _log.warning if code in _NOT_ALLOWED else _log.info
+                log_it("command.answered", topic=message.topic, code=code)
                 self._publish(reply)
             case Ignored(why, flood):
                 # Not a line for each message of a flood: they are counted.
@@ -193,6 +200,7 @@ class Control:
     async def _answer(self, admitted: Admitted, *, store: bool) -> Remembered:
         try:
             self._check_request(admitted)
+            await self._mark(admitted, needed=store)
             async with asyncio.timeout(ACTION_LIMIT_S):
                 data = await self._answers.to(admitted.command, admitted.request.id, self._desired)
         except VedetteError as err:
@@ -208,6 +216,20 @@ class Control:
             except StateError as err:  # it is done, and remembered in memory at least
                 _log.error("reply.not_stored", id=admitted.request.id, error=err)
         return reply
+
+    async def _mark(self, admitted: Admitted, *, needed: bool) -> None:
+        """Remember a signed command before it is carried out: never twice, whatever happens in between.
+
+        Raises StateError when that cannot be stored but is `needed`; a question is answered all the same.
+        """
+        if admitted.mark is None:
+            return
+        try:
+            await self._commit(None, None, admitted.mark)
+        except StateError as err:
+            if needed:
+                raise
+            _log.error("mark.not_stored", id=admitted.request.id, error=err)
 
     # --- what changes what is to run ---
 
@@ -230,7 +252,7 @@ class Control:
             outcome = Outcome(code=200, data=changed.model_dump(mode="json"))
         reply = self._gate.encode(admitted, outcome, after.revision)
         try:
-            await self._commit(after.changes(), reply)
+            await self._commit(after.changes(), reply, admitted.mark)
         except StateError as err:
             _log.error("change.not_stored", id=admitted.request.id, error=err)
             if after is not before:
@@ -258,7 +280,8 @@ class Control:
         """What may have changed since the command came: it waits for its turn."""
         request = admitted.request
         if self._gate.expired(request):
-            raise CommandError(410, "the command expired while others were at work")
+            code = 410 if admitted.mark is None else 401
+            raise CommandError(code, "the command expired while others were at work")
         if request.if_revision is not None and request.if_revision != self._desired.revision:
             raise CommandError(
                 409, f"the device is at revision {self._desired.revision}, not at {request.if_revision}"

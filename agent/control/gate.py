@@ -2,24 +2,27 @@
 
 An id is remembered from the moment its command is admitted. While it is at work, the same id is not answered;
 its sender gets the one reply when there is one. Afterwards it gets the same reply again, byte by byte. A
-command that was turned away for being too fast (429) is not remembered: it may come again with its id.
+command that was turned away for being too fast (429), or because its sender may not command (401, 403), is
+not remembered: it may come again with its id. The ids of signed commands are their key's own: nobody else can
+use them up.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.config.tables import SecurityConfig
 from agent.contract.codec import UnpackableError
 from agent.contract.commands import Command, Reply, Request
-from agent.contract.decode import COMMAND_LIMITS, CONTENT_TYPES, Codec, codec_of
+from agent.contract.decode import COMMAND_LIMITS, CONTENT_TYPES, Codec
 from agent.contract.topics import Topics
-from agent.contract.verbs import RequestError, encode_reply, parse_command, parse_request
+from agent.contract.verbs import encode_reply, parse_command
 from agent.control.bounds import Recent
 from agent.control.clock import Clock
+from agent.control.guard import Guard, Passed, read
+from agent.control.marks import KeptMarks, Mark
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
-from agent.control.plain import problem_in
 from agent.control.rates import Passage, Rates
 from agent.errors import CommandError
 
@@ -34,6 +37,11 @@ class Address:
 
     topic: str
     correlation_data: bytes | None
+
+    def key(self) -> bytes:
+        """The same for the same place, and for no other: a topic has no zero byte in it."""
+        data = self.correlation_data
+        return self.topic.encode() + (b"" if data is None else b"\0" + data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,12 @@ class Admitted:
     request: Request
     command: Command
     codec: Codec
+    mark: Mark | None = None  # when it is signed
+
+    @property
+    def memory_id(self) -> str:
+        """Under which it is remembered."""
+        return self.request.id if self.mark is None else self.mark.id
 
 
 Decision = Ignored | Joined | Answered | Admitted
@@ -92,6 +106,7 @@ class Gate:
         revision: Callable[[], int],
         redact: Callable[[str], str],
         clock: Clock,
+        kept: KeptMarks | None = None,
     ) -> None:
         self.refused: Counter[int] = Counter()
         """Commands turned away, by code."""
@@ -104,10 +119,12 @@ class Gate:
         self._clock = clock
         self._recent = Recent()
         self._at_work: dict[str, list[Address]] = {}
+        self._guard = Guard(security, kept or KeptMarks(), clock)
         self.set_limits(security)
 
     def set_limits(self, security: SecurityConfig) -> None:
-        """Other limits from now on."""
+        """Other limits and keys from now on."""
+        self._guard.set_keys(security)
         self._limits = COMMAND_LIMITS.with_payload(security.max_payload_bytes)
         self._rates = Rates(
             each=security.commands_per_s,
@@ -132,7 +149,8 @@ class Gate:
 
     def encode(self, admitted: Admitted, outcome: Outcome, revision: int) -> Remembered:
         """The reply to an admitted command, as it is sent and remembered."""
-        return self._encode(admitted.request.id, admitted.codec, outcome, revision)
+        reply = self._encode(admitted.request.id, admitted.codec, outcome, revision)
+        return replace(reply, id=admitted.memory_id)
 
     def finish(self, reply: Remembered) -> tuple[ReplyMessage, ...]:
         """The command is done: its reply, for everyone who waits for it."""
@@ -141,7 +159,9 @@ class Gate:
 
     def forget(self, admitted: Admitted) -> None:
         """The command was given up without an answer: it may come again."""
-        self._at_work.pop(admitted.request.id, None)
+        self._at_work.pop(admitted.memory_id, None)
+        if admitted.mark is not None:
+            self._guard.drop(admitted.mark)
 
     def expired(self, request: Request) -> bool:
         """Whether it is too late for a command."""
@@ -152,7 +172,7 @@ class Gate:
         clock_us = self._clock.now_us()
         return f"the command expired before it arrived: the clock of this device says {clock_us}"
 
-    def _decide(self, message: CommandMessage) -> Decision:  # noqa: PLR0911 - one return an outcome
+    def _decide(self, message: CommandMessage) -> Decision:
         address = self._address(message)
         passage = self._rates.passage(self._client(address), self._clock.monotonic_s())
         if passage is Passage.DROPPED:  # before anything of it is read: that is what costs
@@ -160,48 +180,51 @@ class Gate:
             return Ignored("far too many commands a second", flood=True)
         if message.retain:  # it would be obeyed again at each start
             return Ignored("retained")
-        verb = self._topics.verb_of(message.topic)
-        if verb is None:
+        addressed = self._topics.addressed(message.topic)
+        if addressed is None:
             return Ignored("no command topic")
-        enough = passage is Passage.OBEYED
+        parcel = read(message.payload, self._limits)
+        if passage is not Passage.OBEYED:
+            return self._turned_away(parcel.request_id, parcel.codec, address, _TOO_FAST)
         try:
-            request = self._parsed(message.payload)
-        except RequestError as err:
-            codec = "json" if err.request_id is None else codec_of(message.payload)
-            outcome = Outcome(code=err.status, error=str(err)) if enough else _TOO_FAST
-            return self._turned_away(err.request_id, codec, address, outcome)
-        codec = codec_of(message.payload)
-        if not enough:
-            return self._turned_away(request.id, codec, address, _TOO_FAST)
-        if (waiting := self._at_work.get(request.id)) is not None:
+            passed = self._guard.check(parcel, message.topic, addressed, address.key())
+        except CommandError as err:
+            outcome = Outcome(code=err.status, error=str(err))
+            return self._turned_away(parcel.request_id, parcel.codec, address, outcome)
+        return self._again(passed, address) or self._admit(addressed.verb, passed, address)
+
+    def _again(self, passed: Passed, address: Address) -> Joined | Answered | None:
+        """What came before: it is not done twice."""
+        request, mark = passed.request, passed.mark
+        if (waiting := self._at_work.get(passed.memory_id)) is not None:
             if address not in waiting and len(waiting) < MAX_ADDRESSES:
                 waiting.append(address)
             return Joined(request.id)
-        if (known := self._recent.get(request.id) or self._stored(request.id)) is not None:
+        known = self._recent.get(passed.memory_id) or self._stored(passed.memory_id)
+        if known is not None:
             self.counters["repeated"] += 1
             return Answered(_to(address, known), known.code)
+        if mark is not None and self._guard.taken(mark):
+            return self._turned_away(request.id, passed.codec, address, _FORGOTTEN)
         if not self._has_room(address):
-            return self._turned_away(request.id, codec, address, _TOO_MANY)
-        return self._admit(verb, request, codec, address)
+            return self._turned_away(request.id, passed.codec, address, _TOO_MANY)
+        return None
 
-    def _parsed(self, payload: bytes) -> Request:
-        request = parse_request(payload, self._limits)
-        if (problem := problem_in(request.args)) is not None:
-            raise RequestError(400, f"args: {problem}", request.id)
-        return request
-
-    def _admit(self, verb: str, request: Request, codec: Codec, address: Address) -> Decision:
+    def _admit(self, verb: str, passed: Passed, address: Address) -> Admitted | Answered:
+        request = passed.request
         outcome = Outcome(code=410, error=self._too_late())
+        if passed.mark is not None:
+            self._guard.take(passed.mark)
         if not self.expired(request):
             try:
                 command = parse_command(verb, request.args)
             except CommandError as err:
                 outcome = Outcome(code=err.status, error=str(err))
             else:
-                self._at_work[request.id] = [address]
-                return Admitted(request, command, codec)
-        answered = self._turned_away(request.id, codec, address, outcome)
-        self._recent.add(self._remembered(request.id, answered))
+                self._at_work[passed.memory_id] = [address]
+                return Admitted(request, command, passed.codec, passed.mark)
+        answered = self._turned_away(request.id, passed.codec, address, outcome)
+        self._recent.add(self._remembered(passed.memory_id, answered))
         return answered
 
     def _address(self, message: CommandMessage) -> Address:
@@ -265,6 +288,9 @@ class Gate:
 
 _FIRST_ERROR = 300
 _TOO_FAST = Outcome(code=429, error="too many commands a second; send it again, more slowly")
+_FORGOTTEN = Outcome(
+    code=401, error="replayed: it was carried out before, and its reply is not remembered any more"
+)
 _TOO_MANY = Outcome(code=429, error="too many commands are at work; send it again later")
 
 

@@ -27,9 +27,11 @@ from agent import log
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.problems import problems_of
 from agent.config.streams import StreamConfig
+from agent.contract.signed import MAX_AHEAD_S
 from agent.control.clock import Clock, SystemClock
 from agent.control.desired import Change, Changes, ConfigT
 from agent.control.folder import newest_s, own_folder, read_epoch, write_epoch
+from agent.control.marks import KeptMarks, Mark
 from agent.control.messages import Remembered
 from agent.errors import StateError
 
@@ -49,6 +51,10 @@ CREATE TABLE IF NOT EXISTS reply (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time_us INTEGER NOT NULL,
     code INTEGER NOT NULL, content_type TEXT NOT NULL, payload BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS mark (
+    id TEXT PRIMARY KEY, digest BLOB NOT NULL, expires_us INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS mark_expires ON mark (expires_us);
 """
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -67,6 +73,8 @@ class Store:
         """What was wrong with what the predecessor left; None when all was well."""
         self.changes = Changes()
         """As last committed."""
+        self.marks = KeptMarks()
+        """Signed commands that earlier lives took."""
         self._folder = state_dir
         self._clock = clock or SystemClock()
         self._lifetime = ExitStack()
@@ -89,6 +97,7 @@ class Store:
                     self._open(stack)
                 self._begin_epoch(known)
                 self.changes = self._read_changes()
+                self.marks = self._read_marks()
             self._lifetime = stack.pop_all()
         return self
 
@@ -98,8 +107,10 @@ class Store:
         with self._writing:  # a commit in another thread comes to its end
             self._lifetime.close()
 
-    def commit(self, changes: Changes | None, reply: Remembered | None = None) -> None:
-        """Store both or, with a StateError, neither; blocks until they are on the disk.
+    def commit(
+        self, changes: Changes | None, reply: Remembered | None = None, mark: Mark | None = None
+    ) -> None:
+        """Store all of it or, with a StateError, nothing; blocks until it is on the disk.
 
         None leaves the changes as they are.
         """
@@ -113,6 +124,8 @@ class Store:
                     _write_meta(cursor, "digest", after.digest)
                 if reply is not None:
                     self._write_reply(cursor, reply)
+                if mark is not None:
+                    self._write_mark(cursor, mark)
             self.changes = after
 
     def reply(self, command_id: str) -> Remembered | None:
@@ -201,6 +214,33 @@ class Store:
             else:
                 changes[key] = Change(config=config, replaced=replaced)
         return changes
+
+    def _read_marks(self) -> KeptMarks:
+        floor = self._read_meta("floor")
+        floor_us = floor if isinstance(floor, int) else 0
+        if self.trouble is not None:  # what was taken of late is forgotten, and could be sent again
+            floor_us = self._clock.now_us() + MAX_AHEAD_S * 1_000_000
+        rows = self._writer.execute("SELECT id, digest, expires_us FROM mark").fetchall()
+        marks = tuple(Mark(id=row[0], digest=row[1], expires_us=row[2]) for row in rows)
+        return KeptMarks(marks=marks, floor_us=floor_us)
+
+    def _write_mark(self, cursor: sqlite3.Cursor, mark: Mark) -> None:
+        """With what has expired forgotten, and the floor raised to it: see `agent.control.marks`."""
+        now_us = self._clock.now_us()
+        (last,) = cursor.execute(
+            "SELECT max(expires_us) FROM mark WHERE expires_us < ?", (now_us,)
+        ).fetchone()
+        if last is not None:
+            cursor.execute("DELETE FROM mark WHERE expires_us <= ?", (last,))
+            cursor.execute(
+                "INSERT INTO meta (key, value) VALUES ('floor', ?) "
+                "ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+                (last,),
+            )
+        cursor.execute(
+            "INSERT OR REPLACE INTO mark (id, digest, expires_us) VALUES (?, ?, ?)",
+            (mark.id, mark.digest, mark.expires_us),
+        )
 
     def _write_reply(self, cursor: sqlite3.Cursor, reply: Remembered) -> None:
         cursor.execute(

@@ -1,5 +1,6 @@
 """The example and the reference: what they say is what the models say."""
 
+import datetime as dt
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from agent.config import reference
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.environment import variable
+from agent.config.keys import KeyConfig
 from agent.config.settings import Settings, load_settings
 from agent.config.streams import StreamConfig
 
@@ -27,7 +29,7 @@ def models() -> dict[str, type[BaseModel]]:
 
 def uncommented(text: str) -> str:
     """The example with every line that is a key or a head of a table, and commented out."""
-    return re.sub(r"^# (?=[a-z_]+ = |\[\[?[a-z]+\])", "", text, flags=re.MULTILINE)
+    return re.sub(r"^# (?=[a-z_]+ = |\[\[?[a-z.]+\])", "", text, flags=re.MULTILINE)
 
 
 def test_the_example_runs_on_a_machine_without_cameras() -> None:
@@ -50,6 +52,7 @@ def test_the_example_can_be_used_with_every_line_of_it(tmp_path: Path) -> None:
     settings = load_settings(path)
     assert [stream.id for stream in settings.streams] == ["scene", "door", "clip"]
     assert settings.broker.key_file == tmp_path / "client.key"
+    assert settings.security.keys["operator"].expires == dt.date(2027, 12, 31)
 
 
 def test_the_example_has_every_key() -> None:
@@ -59,19 +62,22 @@ def test_the_example_has_every_key() -> None:
         for keys in tables if isinstance(tables, list) else [tables]:
             there |= {f"{name}.{key}" for key in keys}
     assert there == {f"{name}.{key}" for name, model in models().items() for key in model.model_fields}
+    (key,) = document["security"]["keys"].values()
+    assert key.keys() == KeyConfig.model_fields.keys()
 
 
 def test_what_the_example_comments_out_is_the_default_unless_it_says_so() -> None:
     table = ""
     seen = 0
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
-        if head := re.match(r"(?:# )?\[+(\w+)\]+", line):
+        if head := re.match(r"(?:# )?\[+(\w+(?:\.keys)?)[\w.]*\]+", line):
             table = head[1]
         commented = re.match(r"# ([a-z_]+) = ", line)
         if commented is None or "[example]" in line or commented[1] in {"id", "source"}:
             continue
         value = tomllib.loads(line.removeprefix("# "))[commented[1]]
-        default = models()[table].model_fields[commented[1]].default
+        model = KeyConfig if table == "security.keys" else models()[table]
+        default = model.model_fields[commented[1]].default
         assert value == (list(default) if isinstance(default, tuple) else default), line
         seen += 1
     assert seen > 20
@@ -92,6 +98,8 @@ def test_the_reference_has_every_key_with_its_meaning_and_variable() -> None:
             assert field.description
             assert field.description in row
             assert name in LISTS or f"`{variable(name, key)}`" in row
+    keys = text.partition("### `[security.keys.NAME]`\n")[2].partition("\n## ")[0]
+    assert all(f"| `{key}` |" in keys for key in KeyConfig.model_fields)
 
 
 def test_a_stale_reference_is_told_and_not_touched(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from agent.contract.topics import COMMAND, RESULT, TOPICS, Topics, checked_prefix, is_id
+from agent.contract.topics import COMMAND, FLEET, RESULT, TOPICS, Addressed, Topics, checked_prefix, is_id
 
-TOPIC = Topics("vedette/v1", "gate-7")
+TOPIC = Topics("vedette/v1", "gate-7", ("berlin", "all"))
 HOSTILE = ["", "a/b", "+", "#", "$SYS", "a+", "a#", "a b", "ä", "a\0", "a\n", "x" * 65, "../x", "a/../b", "/"]
 
 
@@ -15,6 +15,7 @@ def test_every_topic_by_its_name() -> None:
         "reported": TOPIC.reported,
         "command": TOPIC.command("ping"),
         "commands": TOPIC.commands,
+        "commands without groups": Topics("p", "x").commands,
         "response": TOPIC.response,
         "client_response": TOPIC.client_response("me"),
         "stream_status": TOPIC.stream_status("door"),
@@ -26,7 +27,13 @@ def test_every_topic_by_its_name() -> None:
         "info": "vedette/v1/d/gate-7/info",
         "reported": "vedette/v1/d/gate-7/reported",
         "command": "vedette/v1/d/gate-7/cmd/ping",
-        "commands": "vedette/v1/d/gate-7/cmd/+",
+        "commands": (
+            "vedette/v1/d/gate-7/cmd/+",
+            "vedette/v1/g/berlin/cmd/+",
+            "vedette/v1/g/all/cmd/+",
+            "vedette/v1/all/cmd/+",
+        ),
+        "commands without groups": ("p/d/x/cmd/+", "p/all/cmd/+"),
         "response": "vedette/v1/d/gate-7/resp",
         "client_response": "vedette/v1/client/me/resp",
         "stream_status": "vedette/v1/d/gate-7/s/door/status",
@@ -48,6 +55,8 @@ def test_the_rows_are_the_contract() -> None:
         "snapshot": ("out", 1, False),
         "diag": ("out", 1, False),
         "command": ("in", 1, False),
+        "group_command": ("in", 1, False),
+        "fleet_command": ("in", 1, False),
         "response": ("out", 1, False),
         "client_response": ("out", 1, False),
     }
@@ -69,6 +78,8 @@ def test_no_id_leads_out_of_its_level(hostile: str) -> None:
     assert not is_id(hostile)
     with pytest.raises(ValueError, match="is no id"):
         Topics("vedette/v1", hostile)
+    with pytest.raises(ValueError, match="is no id"):
+        Topics("vedette/v1", "gate-7", ("berlin", hostile))
     for build in (TOPIC.stream_status, TOPIC.command, TOPIC.client_response, TOPIC.snapshot):
         with pytest.raises(ValueError, match="is no id"):
             build(hostile)
@@ -85,11 +96,22 @@ def test_no_prefix_with_wildcards_or_empty_levels(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "verb"),
+    ("topic", "addressed"),
     [
-        ("vedette/v1/d/gate-7/cmd/ping", "ping"),
-        ("vedette/v1/d/gate-7/cmd/stream.add", "stream.add"),
-        ("vedette/v1/d/gate-7/cmd/unknown", "unknown"),
+        ("vedette/v1/d/gate-7/cmd/ping", Addressed("ping")),
+        ("vedette/v1/d/gate-7/cmd/stream.add", Addressed("stream.add")),
+        ("vedette/v1/d/gate-7/cmd/unknown", Addressed("unknown")),
+        ("vedette/v1/g/berlin/cmd/ping", Addressed("ping", "berlin")),
+        ("vedette/v1/g/all/cmd/ping", Addressed("ping", "all")),
+        ("vedette/v1/all/cmd/ping", Addressed("ping", FLEET)),
+        ("vedette/v1/g/paris/cmd/ping", None),
+        ("vedette/v1/g/gate-7/cmd/ping", None),
+        ("vedette/v1/g/*/cmd/ping", None),
+        ("vedette/v1/g/+/cmd/ping", None),
+        ("vedette/v1/g//cmd/ping", None),
+        ("vedette/v1/all/cmd/+", None),
+        ("vedette/v1/all/cmd", None),
+        ("vedette/v1/d/berlin/cmd/ping", None),
         ("vedette/v1/d/gate-8/cmd/ping", None),
         ("vedette/v1/d/gate-7/cmd", None),
         ("vedette/v1/d/gate-7/cmd/", None),
@@ -101,8 +123,8 @@ def test_no_prefix_with_wildcards_or_empty_levels(prefix: str) -> None:
         ("", None),
     ],
 )
-def test_the_verb_of_a_command(topic: str, verb: str | None) -> None:
-    assert TOPIC.verb_of(topic) == verb
+def test_what_the_topic_of_a_command_says(topic: str, addressed: Addressed | None) -> None:
+    assert TOPIC.addressed(topic) == addressed
 
 
 @pytest.mark.parametrize(

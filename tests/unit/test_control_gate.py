@@ -25,7 +25,7 @@ from agent.control.gate import (
 )
 from agent.control.messages import CommandMessage, Remembered
 
-TOPICS = Topics("vedette/v1", "gate-7")
+TOPICS = Topics("vedette/v1", "gate-7", ("berlin",))
 RESP = TOPICS.response
 NOW_US = 1_790_000_000_000_000
 
@@ -60,7 +60,9 @@ class Bench:
 
     def send(self, verb: str, tree: object, **fields: Any) -> Any:  # noqa: ANN401 - a decision, looked into
         payload = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        return self.gate.receive(CommandMessage(topic=TOPICS.command(verb), payload=payload, **fields))
+        return self.gate.receive(
+            CommandMessage(topic=fields.pop("topic", TOPICS.command(verb)), payload=payload, **fields)
+        )
 
     def done(self, admitted: Admitted, outcome: Outcome | None = None) -> list[tuple[str, dict[str, Any]]]:
         reply = self.gate.encode(admitted, outcome or Outcome(code=200, data={"n": 1}), revision=5)
@@ -92,6 +94,15 @@ def test_a_command_is_admitted_and_answered_where_its_sender_waits() -> None:
         "device": "gate-7",
         "revision": 5,
     }
+
+
+def test_a_command_to_a_group_or_to_all_is_one_to_this_device() -> None:
+    bench = Bench()
+    for number, topic in enumerate(("vedette/v1/g/berlin/cmd/ping", "vedette/v1/all/cmd/ping")):
+        admitted = bench.send("ping", {"id": f"a{number}"}, topic=topic)
+        assert isinstance(admitted, Admitted)
+        ((reply_topic, reply),) = bench.done(admitted)
+        assert (reply_topic, reply["device"], reply["id"]) == (RESP, "gate-7", f"a{number}")
 
 
 TURNED_AWAY: list[tuple[str, str, Any, int, str | None, str]] = [
@@ -151,6 +162,7 @@ def test_a_reply_comes_in_the_codec_of_its_command() -> None:
 
 IGNORED: list[tuple[str, CommandMessage]] = [
     ("retained", CommandMessage(topic=TOPICS.command("ping"), payload=b'{"id": "a1"}', retain=True)),
+    ("another group", CommandMessage(topic="vedette/v1/g/paris/cmd/ping", payload=b'{"id": "a1"}')),
     ("another device", CommandMessage(topic="vedette/v1/d/other/cmd/ping", payload=b'{"id": "a1"}')),
     ("no verb", CommandMessage(topic="vedette/v1/d/gate-7/cmd", payload=b'{"id": "a1"}')),
     ("not a command", CommandMessage(topic="vedette/v1/d/gate-7/status", payload=b'{"id": "a1"}')),
