@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from agent import log
-from agent.cli import check_broker, check_here, check_kinds, check_load, check_sources, findings
+from agent.cli import check_broker, check_here, check_keys, check_kinds, check_load, check_sources, findings
 from agent.cli.findings import Finding
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with
 from agent.cli.terminal import terminal
@@ -52,6 +52,7 @@ async def _look(settings: Settings, load_s: float | None) -> list[Finding]:
     """Everything, at the same time where it can be; the load, if it is asked for, alone."""
     secrets = Secrets(settings.paths.secrets)
     found = check_here.configuration(settings, secrets)
+    found += check_keys.keys(settings)
     found += check_here.state_folder(settings)
     prepare_children()
     broker = asyncio.create_task(asyncio.to_thread(check_broker.broker, settings, secrets))

@@ -61,7 +61,7 @@ class KeyConfig(Table):
 
     def allows_verb(self, verb: str) -> bool:
         """Whether it may use a verb."""
-        return any(_covers(pattern, verb) for pattern in self.verbs)
+        return any(covers(pattern, verb) for pattern in self.verbs)
 
     def allows_group(self, group: str | None) -> bool:
         """Whether it may command through a group; None is the device itself, `*` all devices at once."""
@@ -75,5 +75,6 @@ class KeyConfig(Table):
 Keys = dict[Id, KeyConfig]
 
 
-def _covers(pattern: str, verb: str) -> bool:
+def covers(pattern: str, verb: str) -> bool:
+    """Whether a verb is one of those that a pattern names."""
     return verb.startswith(pattern[:-1]) if pattern.endswith(ANY) else verb == pattern

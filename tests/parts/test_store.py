@@ -16,6 +16,7 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.config.streams import StreamConfig
 from agent.control import store as store_module
 from agent.control.desired import Change, Changes
+from agent.control.marks import KeptMarks, Mark
 from agent.control.messages import Remembered
 from agent.control.store import Store
 from agent.errors import StateError
@@ -312,3 +313,41 @@ def test_a_kill_at_any_time_leaves_change_and_reply_or_neither(tmp_path: Path) -
                 reply = store.reply(f"c{number}")
                 assert reply is not None
                 assert reply.payload == f"{number}".encode() * 50
+
+
+def _mark(number: int, expires_us: int) -> Mark:
+    return Mark(id=f"ops/c{number}", digest=bytes(range(32)), expires_us=expires_us)
+
+
+def test_signed_commands_are_remembered_until_they_expire_and_then_what_expired(tmp_path: Path) -> None:
+    clock = At()
+    now = clock.us
+    first, second, third = _mark(1, now + 10), _mark(2, now + 20), _mark(3, now + 100)
+    with Store(tmp_path, clock=clock) as store:
+        assert store.marks == KeptMarks()
+        store.commit(None, None, first)
+        store.commit(CHANGES, _reply(), second)
+    with Store(tmp_path, clock=clock) as store:
+        assert store.marks == KeptMarks(marks=(first, second))
+        assert (store.changes, store.reply("c1")) == (CHANGES, _reply())
+        clock.us = now + 11
+        store.commit(None, None, third)
+    clock.us = now
+    with Store(tmp_path, clock=clock) as store:  # the clock was set back: the first stays out all the same
+        assert store.marks == KeptMarks(marks=(second, third), floor_us=now + 10)
+        store.commit(None, None, _mark(4, now + 5))
+        clock.us = now + 1000
+        store.commit(None, None, _mark(5, now + 2000))
+    with Store(tmp_path, clock=clock) as store:
+        assert store.marks == KeptMarks(marks=(_mark(5, now + 2000),), floor_us=now + 100)
+
+
+def test_a_memory_of_signed_commands_that_was_lost_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    clock = At()
+    with Store(tmp_path, clock=clock) as store:
+        store.commit(None, None, _mark(1, clock.us + 10))
+    (tmp_path / "control.db").write_bytes(b"no database" * 1000)
+    (tmp_path / "control.db-wal").unlink(missing_ok=True)
+    with Store(tmp_path, clock=clock) as store:
+        assert store.trouble is not None
+        assert store.marks == KeptMarks(floor_us=clock.us + 3_600_000_000)

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from agent.control.desired import Desired
 from agent.control.messages import CommandMessage, ReplyMessage
 from agent.control.store import Store
 from agent.errors import Cause, KindError, NoRoomError, SourceError
+from tests.signing import OPS as SIGNER
+from tests.signing import public, request, sealed
 
 TOPICS = Topics("vedette/v1", "gate-7")
 FILE = Settings(
@@ -31,10 +36,23 @@ FILE = Settings(
 )
 
 
+class Clock:
+    """The machine's, set ahead by hand."""
+
+    def __init__(self) -> None:
+        self.ahead_us = 0
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000 + self.ahead_us
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
 class Agent:
     """The rest of the agent, as far as commands see it; what happens is noted."""
 
-    def __init__(self, store: Store, settings: Settings = FILE) -> None:
+    def __init__(self, store: Store, settings: Settings = FILE, clock: Clock | None = None) -> None:
         self.replies: list[ReplyMessage] = []
         self.told: list[Desired] = []
         self.done: list[str] = []
@@ -50,6 +68,7 @@ class Agent:
             publish=self.replies.append,
             on_desired=self.told.append,
             resolve=self.resolve,
+            clock=clock,
         )
 
     async def call(self, verb: str, args: dict[str, Any] | None = None, **request: object) -> dict[str, Any]:
@@ -127,6 +146,23 @@ _numbers = iter(range(10**9))
 def command(verb: str, args: dict[str, Any] | None = None, **request: object) -> CommandMessage:
     tree = {"id": f"c{next(_numbers)}", "args": args or {}} | request
     return CommandMessage(topic=TOPICS.command(verb), payload=json.dumps(tree).encode())
+
+
+OPS = {"ops": {"public_key": public(SIGNER)}}
+SIGNED = FILE.model_copy(
+    update={
+        "security": SecurityConfig.model_validate(
+            {"keys": OPS, "require_signature": True, "commands_per_s": 1000}
+        )
+    }
+)
+
+
+def signed(verb: str, args: dict[str, Any] | None = None, **place: Any) -> CommandMessage:  # noqa: ANN401
+    """A command by a key, valid for a minute."""
+    topic = TOPICS.command(verb)
+    said = request(f"c{next(_numbers)}", args=args, expires=time.time_ns() // 1000 + 60_000_000)
+    return CommandMessage(topic=topic, payload=sealed(topic, said), **place)
 
 
 def play(folder: Path, script: Callable[[Agent], Awaitable[None]], settings: Settings = FILE) -> None:
@@ -426,3 +462,92 @@ def test_messages_that_are_no_commands_are_counted_and_ignored(tmp_path: Path) -
         assert agent.control.fates["ignored"] == 1
 
     play(tmp_path, script)
+
+
+# --- signed ---------------------------------------------------------------------------------------------
+
+THIEF: dict[str, Any] = {"response_topic": "vedette/v1/client/thief/resp"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "answer"),
+    [
+        ("stream.add", ADD, 200),
+        ("stream.remove", {"id": "dor"}, 404),
+        ("algorithm.restart", {"id": "m"}, 200),
+        ("log.level", {"level": "debug"}, 200),
+        ("snapshot.take", {"stream": "door"}, 200),
+        ("state.get", None, 200),
+    ],
+)
+def test_a_signed_command_is_not_carried_out_again_by_a_later_life(
+    tmp_path: Path, verb: str, args: dict[str, Any] | None, answer: int
+) -> None:
+    message = signed(verb, args)
+    said: list[bytes] = []
+
+    async def first(agent: Agent) -> None:
+        await agent.control.handle(message)
+        said.append(agent.replies[-1].payload)
+        assert json.loads(said[0])["code"] == answer
+
+    async def second(agent: Agent) -> None:
+        before = agent.control.desired
+        await agent.control.handle(replace(message, **THIEF))
+        assert json.loads(agent.replies[-1].payload)["code"] == 401
+        await agent.control.handle(message)
+        reply = agent.replies[-1].payload
+        # The reply to a question is not stored: that it was answered is.
+        assert reply == said[0] if verb != "state.get" else json.loads(reply)["code"] == 401
+        assert (agent.done, agent.told) == ([], [])
+        assert agent.control.desired is before
+        await agent.control.handle(signed(verb, args))
+        assert json.loads(agent.replies[-1].payload)["code"] == answer
+
+    play(tmp_path, first, SIGNED)
+    play(tmp_path, second, SIGNED)
+
+
+def test_a_signed_command_that_expires_while_it_waits_is_refused_as_one_that_came_too_late(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+
+    async def script(agent: Agent) -> None:
+        agent.hold["check n"] = asyncio.Event()
+        works = [
+            asyncio.create_task(agent.control.handle(signed("algorithm.add", COUNT | {"streams": ["door"]})))
+        ]
+        await agent.at_work.wait()
+        works.append(asyncio.create_task(agent.control.handle(signed("stream.remove", {"id": "door"}))))
+        await asyncio.sleep(0)
+        clock.ahead_us = 61_000_000
+        agent.hold["check n"].set()
+        await asyncio.gather(*works)
+        assert [json.loads(reply.payload)["code"] for reply in agent.replies] == [200, 401]
+        assert "door" in agent.control.desired.streams
+
+    async def life() -> None:
+        with Store(tmp_path) as store:
+            await script(Agent(store, SIGNED, clock))
+
+    asyncio.run(life())
+
+
+def test_what_cannot_be_marked_is_not_done_but_questions_are_answered(tmp_path: Path) -> None:
+    async def script(agent: Agent) -> None:
+        with sqlite3.connect(tmp_path / "control.db") as database:
+            database.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON mark BEGIN SELECT RAISE(ABORT, 'full'); END"
+            )
+        database.close()
+        for verb, args, code in (
+            ("algorithm.restart", {"id": "m"}, 500),
+            ("stream.remove", {"id": "door"}, 500),
+            ("ping", None, 200),
+        ):
+            await agent.control.handle(signed(verb, args))
+            assert json.loads(agent.replies[-1].payload)["code"] == code
+        assert (agent.done, agent.told) == ([], [])
+
+    play(tmp_path, script, SIGNED)

@@ -4,7 +4,9 @@ import base64
 import datetime as dt
 import json
 import random
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -16,6 +18,7 @@ from agent.contract.topics import Topics
 from agent.control.gate import Admitted, Answered, Gate, Joined, Outcome
 from agent.control.marks import MAX_MARKS, KeptMarks, Mark, Marks
 from agent.control.messages import CommandMessage, Remembered
+from agent.control.signatures import SigningKey
 from tests.signing import OPS, OTHER, envelope, public, request, sealed
 
 TOPICS = Topics("vedette/v1", "gate-7", ("berlin", "north"))
@@ -416,9 +419,17 @@ def test_a_command_that_was_taken_is_marked_or_below_the_floor_whatever_the_cloc
     assert sum(marks.get(old.id) is None for old in taken) > 500
 
 
-def test_a_signer_of_rfc_8032_is_understood() -> None:
-    """The first test vector there, as docs/signed-commands.md has it."""
-    key = Ed25519PrivateKey.from_private_bytes(
-        bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
-    )
-    assert public(key) == "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+def test_the_example_of_the_documents_is_right() -> None:
+    document = Path(__file__).parents[2] / "docs" / "signed-commands.md"
+    (block,) = re.findall(r"^```json\n(.*?)^```", document.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    example = json.loads(block)
+    seed = bytes.fromhex(example["private key, 32 bytes"])
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    assert (public(key), SigningKey.of_seed(seed).public) == (example["public_key"],) * 2
+    said = example["payload"]["signed"].encode()
+    assert json.loads(sealed(example["topic"], said, key=key, name="operator")) == example["payload"]
+    bench = Bench()
+    keys = {"operator": {"public_key": example["public_key"]}}
+    bench.gate.set_limits(SecurityConfig.model_validate({"keys": keys, "require_signature": True}))
+    payload = json.dumps(example["payload"]).encode()
+    assert isinstance(bench.receive(payload, example["topic"]), Admitted)
