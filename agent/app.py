@@ -42,7 +42,7 @@ Reload = Callable[[], Settings]
 def run(settings: Settings, reload: Reload) -> None:
     """Run until SIGTERM or SIGINT; `reload` reads the settings again, on SIGHUP. Raises VedetteError."""
     secrets = Secrets(settings.paths.secrets)
-    secrets.learn(settings.model_dump(mode="json"))
+    secrets.learn(settings.model_dump(mode="json"), "ours")
     log.configure(level=settings.log.level, style=settings.log.format, redact=secrets.redact)
     log.keep_recent(log.RECENT_BYTES)
     log.adopt_process()
@@ -96,7 +96,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             publish=here.reply,
             on_desired=here.want,
             redact=secrets.redact,
-            learn=secrets.learn,
+            learn=partial(secrets.learn, whose="passing"),
         )
         measure.include(control)
 

@@ -187,9 +187,8 @@ class Here:
     def _learn(self, configs: Iterable[StreamConfig | AlgorithmConfig]) -> None:
         """Mask the passwords that stand in these; in each of them once."""
         known, self._learned = self._learned, {id(config): config for config in configs}
-        for key, config in self._learned.items():
-            if key not in known:
-                self._secrets.learn(config.model_dump(mode="json"))
+        new = [config for key, config in self._learned.items() if key not in known]
+        self._secrets.learn([config.model_dump(mode="json") for config in new])
 
     def _put_state(self, topic: str, payload: bytes) -> None:
         self._put(Outgoing(topic=topic, payload=payload, kind="state", retain=True, content_type=JSON))
@@ -197,7 +196,7 @@ class Here:
     def take_settings(self, settings: Settings) -> None:
         """agent.toml was read again; what is not a stream or an algorithm takes effect at the next start."""
         self._settings = settings
-        self._secrets.learn(settings.model_dump(mode="json"))
+        self._secrets.learn(settings.model_dump(mode="json"), "ours")
         self.site.admission.limits = settings.limits
         log.set_level(settings.log.level)
 

@@ -51,6 +51,7 @@ def check(
 async def _look(settings: Settings, load_s: float | None) -> list[Finding]:
     """Everything, at the same time where it can be; the load, if it is asked for, alone."""
     secrets = Secrets(settings.paths.secrets)
+    secrets.learn(settings.model_dump(mode="json"), "ours")
     found = check_here.configuration(settings, secrets)
     found += check_keys.keys(settings)
     found += check_here.state_folder(settings)

@@ -5,9 +5,9 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote, unquote
 
 from agent.errors import SecretError
@@ -28,6 +28,7 @@ _QUERY = re.compile(
     r"[\w.-]*+=)"
     rf"(?!(?:{_UNNAMED})+(?:[&\s#;'\"]|$))(?P<value>[^&\s#;'\"]+)"
 )
+_AUTHORIZATION = re.compile(r"(?i)(?:basic|bearer|token) (\S{8,})")  # the value of a header
 ONLY_SECRETS: Final = re.compile(rf"(?:{_UNNAMED})+")
 """A text of placeholders and nothing else tells nothing, and is shown."""
 
@@ -43,7 +44,9 @@ _MAYBE_SECRET_KEY = re.compile(r"(?i)(?:(?<!public)(?:^|[._-])key|secrets|signat
 HIDDEN: Final = "***"
 _MIN_CHARS = 4  # a shorter secret would tear holes into every text; `vedette check` warns of it
 _MIN_MAYBE_CHARS = 8  # of what may as well be an everyday word or number
-_MAX_LEARNED = 4096  # values that nobody asked for by name; the oldest are forgotten first
+
+Whose = Literal["ours", "wanted", "passing"]
+"""Where a secret was learned: from agent.toml, from what is to run, from a command that may be refused."""
 
 
 class Secret:
@@ -113,6 +116,8 @@ def secrets_in(tree: Any) -> Iterator[str]:  # noqa: ANN401  any tree
 
 
 def _secrets_of_url(text: str) -> Iterator[str]:
+    if found := _AUTHORIZATION.fullmatch(text):
+        yield found[1]
     for found in _USERINFO.finditer(text):
         password = found["password"].removesuffix("@")
         user = unquote(found["user"].removeprefix("://"))
@@ -166,6 +171,26 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
+class _Known:
+    """Values that are masked, with their forms; beyond `count`, or `chars` together, the oldest go."""
+
+    def __init__(self, count: int, chars: int) -> None:
+        self.values: dict[str, frozenset[str]] = {}
+        self._count = count
+        self._chars = chars
+        self._size = 0
+
+    def add(self, values: Iterable[str]) -> None:
+        for value in values:
+            if value not in self.values:
+                self.values[value] = frozenset(_forms(value))
+                self._size += len(value)
+        while len(self.values) > self._count or self._size > self._chars:
+            oldest = next(iter(self.values))
+            del self.values[oldest]
+            self._size -= len(oldest)
+
+
 class Secrets:
     """Fills in `{secret:name}`, and masks every value that it has ever filled in, or learned of.
 
@@ -177,9 +202,13 @@ class Secrets:
         credentials = environ.get("CREDENTIALS_DIRECTORY")
         self._folders = [Path(place) for place in (credentials, folder) if place]
         self._environ = environ
-        self._known: tuple[str, ...] = ()  # longest first; replaced whole: other threads write logs
-        self._asked: set[str] = set()
-        self._learned: dict[str, None] = {}  # in the order in which they came
+        self._masked: tuple[str, ...] = ()  # longest first; replaced whole: other threads write logs
+        # What comes over the network can push out of these only what came that way, too.
+        self._known: dict[Whose, _Known] = {
+            "ours": _Known(1 << 20, 1 << 26),
+            "wanted": _Known(4096, 1 << 20),
+            "passing": _Known(256, 1 << 18),
+        }
         self._lock = threading.Lock()
 
     def expand(self, text: str, *, url: bool = False) -> Secret:
@@ -191,23 +220,17 @@ class Secrets:
 
         return Secret(_PLACEHOLDER.sub(value, text))
 
-    def learn(self, tree: Any) -> None:  # noqa: ANN401  any tree
-        """Mask from now on what stands in `tree` as it is and is a secret by its place.
+    def learn(self, tree: Any, whose: Whose = "wanted") -> None:  # noqa: ANN401  any tree
+        """Mask from now on what stands in `tree` as it is, and is a secret by its place.
 
-        Passwords of URLs, and what stands under keys such as `password`. At most 4096 of these are kept.
+        Passwords of URLs, and what stands under keys such as `password`. `whose`: "ours" are agent.toml's,
+        which are not forgotten; "wanted" those of what is to run; "passing" those of a command.
         """
-        found = [value for value in secrets_in(tree) if len(value) >= _MIN_CHARS and value not in self._asked]
-        with self._lock:
-            if not found or all(value in self._learned for value in found):
-                return
-            self._learned |= dict.fromkeys(found)
-            for value in list(self._learned)[:-_MAX_LEARNED]:
-                del self._learned[value]
-            self._renew()
+        self._remember((value for value in secrets_in(tree) if len(value) >= _MIN_CHARS), whose)
 
     def redact(self, text: str) -> str:
         """`text` without any secret: those filled in or learned so far, and the passwords of URLs."""
-        for value in self._known:
+        for value in self._masked:
             text = text.replace(value, HIDDEN)
         return redact_url(text)
 
@@ -228,18 +251,19 @@ class Secrets:
         if value is None:
             looked = ", ".join([*map(str, places), f"${variable}"])
             raise SecretError(f"secret {name!r} is not there; looked for {looked}")
-        if len(value) >= _MIN_CHARS and value not in self._asked:
-            self._remember(value)
+        if len(value) >= _MIN_CHARS:
+            self._remember([value], "ours")
         return value
 
-    def _remember(self, value: str) -> None:
+    def _remember(self, values: Iterable[str], whose: Whose) -> None:
+        ours = self._known["ours"].values
         with self._lock:
-            self._asked.add(value)
-            self._renew()
-
-    def _renew(self) -> None:
-        forms = {form for value in (*self._asked, *self._learned) for form in _forms(value)}
-        self._known = tuple(sorted(forms, key=len, reverse=True))
+            if new := [value for value in values if value not in ours]:
+                self._known[whose].add(new)
+                forms = {
+                    form for known in self._known.values() for each in known.values.values() for form in each
+                }
+                self._masked = tuple(sorted(forms, key=len, reverse=True))
 
 
 def _forms(value: str) -> Iterator[str]:

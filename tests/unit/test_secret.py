@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -276,6 +277,8 @@ LEARNED: list[tuple[object, str]] = [
     ({"key": "hunter22"}, "hunter22"),
     ({"pin": 12345678}, "12345678"),
     ({"secrets": ["hunter22"]}, "hunter22"),
+    ({"headers": {"Authorization": "Bearer hunter22"}}, "hunter22"),
+    ({"headers": {"X-Api-Key": "hunter22"}}, "hunter22"),
 ]
 
 
@@ -321,13 +324,31 @@ def test_everyday_words_are_not_learned(tree: dict[str, object]) -> None:
     assert secrets.redact(text) == text
 
 
-def test_what_is_learned_is_bounded_and_what_was_asked_for_is_kept(tmp_path: Path) -> None:
+def test_what_is_learned_is_bounded_and_what_is_ours_is_kept(tmp_path: Path) -> None:
     secrets = Secrets(folder(tmp_path, a="hunter22"), {})
     secrets.expand("{secret:a}")
+    secrets.learn({"password": "of the file"}, "ours")
+    secrets.learn({"password": "passing by"}, "passing")
     for start in range(0, 5000, 1000):
         secrets.learn([{"password": f"pass-{number:06}"} for number in range(start, start + 1000)])
     assert secrets.redact("hunter22 pass-004999 pass-000904") == "*** *** ***"
     assert secrets.redact("pass-000903") == "pass-000903"
+    for number in range(300):
+        secrets.learn({"password": f"command-{number:06}"}, "passing")
+    assert secrets.redact("command-000299 command-000044") == "*** ***"
+    assert secrets.redact("command-000043 passing by") == "command-000043 passing by"
+    secrets.learn([{"password": f"{number:06}" * 50_000} for number in range(8)], "passing")
+    assert secrets.redact("of the file, hunter22, pass-004999") == "***, ***, ***"
+
+
+@pytest.mark.timeout(20)
+def test_a_thousand_secrets_cost_little_to_learn_and_to_mask() -> None:
+    secrets = Secrets(None, {})
+    secrets.learn([{"source": f"rtsp://viewer:hunter-{number:04}@h/s"} for number in range(1000)])
+    began = time.process_time()
+    for _ in range(100):
+        secrets.redact("a line of a log, as long as such a line usually is, without a secret in it")
+    assert (time.process_time() - began) / 100 < 0.02  # 0.3 ms where it was measured
 
 
 HIDDEN_TREES = [
