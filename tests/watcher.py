@@ -124,6 +124,12 @@ class Watcher:
         self._client.loop_stop()
 
     @property
+    def connected(self) -> bool:
+        """Whether the subscription is in force."""
+        with self._changed:
+            return self._subscribed
+
+    @property
     def messages(self) -> list[Message]:
         """All that came so far, oldest first."""
         with self._changed:

@@ -45,6 +45,7 @@ class AgentProcess:
         *,
         environment: dict[str, str] | None = None,
         program: tuple[str, ...] = ("-m", "agent"),  # what Python runs
+        inside: Sequence[str] = (),  # a command that runs commands: nsenter
     ) -> None:
         self.device = f"t-{uuid.uuid4().hex[:8]}"
         self.folder = folder
@@ -57,6 +58,7 @@ class AgentProcess:
         self.broker_url = broker_url
         self._environment = environment or {}
         self._program = program
+        self._inside = tuple(inside)
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -104,7 +106,7 @@ class AgentProcess:
         """Start, or start again."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._program, "run", "--config", str(self.config)],
+                [*self._inside, sys.executable, *self._program, "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
