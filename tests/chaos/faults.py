@@ -325,9 +325,8 @@ def _command(site: Site, number: int) -> str:
         # Most of them have no process of their own, for these take longer than a command.
         paused = number % 40 != 0
         stream = {"id": name, "source": "test://scene?size=64x48&fps=5", "paused": paused}
-        return site.watcher.command("stream.add", {"stream": stream})
-    algorithm = {"id": name, "kind": "probe", "streams": []}
-    return site.watcher.command("algorithm.add", {"algorithm": algorithm})
+        return site.watcher.command("stream.add", stream)
+    return site.watcher.command("algorithm.add", {"id": name, "kind": "probe", "streams": []})
 
 
 def _algorithm(deed: str) -> Doing:

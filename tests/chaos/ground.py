@@ -20,7 +20,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the run's own, mounted below
 HERE = "10.77.0.1"  # where broker and cameras are; seen by nobody outside the run
 THERE = "10.77.0.2"  # where the agent is
 _SHARED_MEMORY_SIZE = "64m"
-_STATE_SIZE = "32m"
+_STATE_SIZE = "64m"
 _UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 # The first process of a PID namespace inherits every orphan; a shell buries them while it waits.
 _INIT = ("bash", "-c", '"$@"; exit $?', "init")
