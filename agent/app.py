@@ -30,6 +30,8 @@ from agent.systemd import Notifier
 
 _log = log.get_logger("agent")
 
+_SOCKETS = "run"  # in the state folder
+
 MAX_WAITING_COMMANDS = 1000
 # Without a sign of progress for so long, a part hangs, and the watchdog acts.
 DELIVERY_LIMIT_S = 20.0  # its thread turns every 2 s
@@ -59,7 +61,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
     notifier = Notifier()
     pulse = Pulse(notifier)
-    prepare_children()
+    prepare_children(settings.paths.state_dir / _SOCKETS)
     topics = Topics(settings.broker.topic_prefix, settings.device.id, settings.device.groups)
     inbound: asyncio.Queue[Inbound] = asyncio.Queue(maxsize=MAX_WAITING_COMMANDS)
     async with AsyncExitStack() as stack:

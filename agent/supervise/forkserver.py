@@ -5,6 +5,9 @@ are well, so the tick asks.
 """
 
 import multiprocessing
+import os
+import shutil
+import tempfile
 import time
 from multiprocessing import forkserver
 from pathlib import Path
@@ -20,12 +23,36 @@ _PRELOAD = [
 ]
 _STANDING_STILL = {"T", "t", "D"}  # stopped, traced, waiting for a device that does not answer
 _ZOMBIE = "Z"
+# Of the 107 bytes of a socket's path; multiprocessing adds "/pymp-" and "/listener-" with eight letters each.
+_MAX_FOLDER_BYTES = 70
 
 
-def prepare_children() -> None:
-    """Start the fork server, which imports the heavy modules; the first child then starts fast."""
+def prepare_children(folder: Path | None = None) -> None:
+    """Start the fork server, which imports the heavy modules; the first child then starts fast.
+
+    Its socket lies in `folder`, which is emptied first: an agent that is killed cannot take it away. Without
+    one, or where it cannot be used, it lies where temporary files do.
+    """
     multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOAD)
-    forkserver.ensure_running()
+    usual = tempfile.tempdir
+    if folder is not None and _emptied(folder):
+        tempfile.tempdir = str(folder)  # multiprocessing asks there once, and remembers the answer
+    try:
+        forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = usual
+
+
+def _emptied(folder: Path) -> bool:
+    """Make the folder anew; False where its path is too long for a socket, or the disk is full."""
+    if len(os.fsencode(folder)) > _MAX_FOLDER_BYTES:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        return False
+    return True
 
 
 class ForkServerWatch:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from tests.chaos.ground import SHARED_MEMORY, fill, free
+from tests.chaos.ground import SHARED_MEMORY, STATE, fill, free
 from tests.chaos.kinds import DEEDS
 from tests.chaos.site import Site
 from tests.watcher import Message
@@ -242,12 +242,12 @@ def _camera_away(site: Site, chance: Random) -> Iterator[Callable[[], object]]:
 
 
 @contextmanager
-def _disk_full(site: Site, _: Random) -> Iterator[Callable[[], object]]:
-    fill(site.ground.state)
+def _disk_full(_site: Site, _: Random) -> Iterator[Callable[[], object]]:
+    fill(STATE)
     try:
         yield _at_once
     finally:
-        free(site.ground.state)
+        free(STATE)
 
 
 def _clock(sign: int) -> Doing:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the run's own, mounted below
+STATE = Path("/mnt")  # likewise; a short path, for the agent has a socket in there
 HERE = "10.77.0.1"  # where broker and cameras are; seen by nobody outside the run
 THERE = "10.77.0.2"  # where the agent is
 _SHARED_MEMORY_SIZE = "64m"
@@ -46,14 +47,12 @@ def on_own_ground(command: Sequence[str]) -> list[str]:
 class Ground:
     """The cable to the agent and the agent's file systems; only inside `on_own_ground`."""
 
-    def __init__(self, state: Path) -> None:
-        self.state = state
+    def __init__(self) -> None:
         self._agents_net: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.state.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", f"size={_SHARED_MEMORY_SIZE}", "tmpfs", str(SHARED_MEMORY))
-        _run("mount", "-t", "tmpfs", "-o", f"size={_STATE_SIZE}", "tmpfs", str(self.state))
+        _run("mount", "-t", "tmpfs", "-o", f"size={_STATE_SIZE}", "tmpfs", str(STATE))
         # A process that does nothing but hold the network of the agent while that is not running.
         self._agents_net = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"], stdout=subprocess.PIPE
@@ -77,7 +76,7 @@ class Ground:
         self._agents_net.wait()
         assert self._agents_net.stdout is not None
         self._agents_net.stdout.close()
-        _run("umount", "--lazy", str(self.state))
+        _run("umount", "--lazy", str(STATE))
 
     @property
     def holder(self) -> int:

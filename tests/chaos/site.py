@@ -15,7 +15,7 @@ import psutil
 from tests.broker import Mosquitto
 from tests.camera import RtspCamera
 from tests.chaos.clock import SHIFTED, Clock
-from tests.chaos.ground import HERE, Ground
+from tests.chaos.ground import HERE, STATE, Ground
 from tests.chaos.judge import Accepted, Gap, Heard, Killed
 from tests.chaos.kinds import MEMORY_MAX, SOURCE, Orders
 from tests.chaos.relay import Relay
@@ -57,7 +57,7 @@ class Site:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.ground = stack.enter_context(Ground(self.folder / "state"))
+            self.ground = stack.enter_context(Ground())
             self.broker = stack.enter_context(Mosquitto(self.folder / "mosquitto"))
             self.relay = stack.enter_context(Relay(HERE, lambda: self.broker.port))
             clip = encode(self.folder / "clip.mp4", width=160, height=120, frames=50, gop=10)
@@ -71,6 +71,7 @@ class Site:
                 program=("-m", "tests.chaos.launched"),
                 inside=self.ground.inside,
             )
+            self.agent.state = STATE
             self.agent.add_kind("kinds", SOURCE)
             self.configure()
             self.watcher = stack.enter_context(Watcher(self.broker.url, self.agent.device))
@@ -208,7 +209,7 @@ class Site:
         return sorted(path.name for path in self._tmp.iterdir())
 
     def _spooled(self, query: str) -> list[Any]:
-        spool = self.folder / "state" / "spool.sqlite3"
+        spool = STATE / "spool.sqlite3"
         if not spool.exists():
             return []
         # A copy, so that the agent finds what it left, and not what somebody has tidied up.
