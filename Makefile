@@ -26,6 +26,11 @@ test: .venv/test.stamp ## check, then run every test; ARGS="-k name" for some
 	@$(MAKE) check
 	$(python) -m pytest -n 4 --dist loadfile $(ARGS)
 
+.PHONY: soak
+soak: .venv/test.stamp ## let everything go wrong for half an hour; ARGS="--minutes 5 --seed 7 --durability strict"
+	@tools/need
+	$(python) -m tests.chaos $(ARGS)
+
 .PHONY: check
 check: .venv/test.stamp ## lint, format, types, imports, generated documents
 	$(python) -m ruff check .

@@ -1,8 +1,8 @@
 """Soak the agent: `make soak ARGS="--minutes 30 --seed 7 --durability strict"`.
 
-Faults at random, for so long or, without --minutes, each once; then rest, and the books. With --reconnects,
-also so many reconnections to broker and cameras, over which memory has to stay flat. The seed is printed:
-the same one gives the same faults in the same order. The exit code is 1 when a promise was broken.
+Faults at random, for so long and until each has had its effect; then rest, and the books. Then so many
+reconnections to broker and cameras, over which memory has to stay flat. The seed is printed: the same one
+gives the same faults in the same order. The exit code is 1 when a promise was broken.
 """
 
 import argparse
@@ -19,10 +19,11 @@ from typing import Any, cast
 
 from tests.chaos import books, ground
 from tests.chaos.faults import faults
+from tests.chaos.judge import Durability
 from tests.chaos.reconnects import reconnect
 from tests.chaos.run import play
 from tests.chaos.schedule import turns
-from tests.chaos.site import Durability, Site
+from tests.chaos.site import Site
 from tests.chaos.table import table
 
 EACH_LIMIT_S = 120.0  # for every fault to take effect once
@@ -69,11 +70,11 @@ def main() -> int:
 
 def _options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=0.0, help="default: each fault once")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of faults; 0: each once")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000))
     parser.add_argument("--durability", choices=["strict", "lazy", "both"], default="both")
     parser.add_argument("--commands", type=int, default=1000, help="in one burst")
-    parser.add_argument("--reconnects", type=int, default=0)
+    parser.add_argument("--reconnects", type=int, default=1000, help="0: none")
     parser.add_argument(
         "--slack-ms", type=float, default=0.0, help="of a machine that is too busy to run a thread in time"
     )

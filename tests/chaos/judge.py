@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+Durability = Literal["lazy", "strict"]
+
 LAZY_MS = 50.0
 
 
@@ -80,7 +82,7 @@ def judge(
     heard: Sequence[Heard],
     gaps: Sequence[Gap],
     kills: Sequence[Killed],
-    durability: Literal["lazy", "strict"],
+    durability: Durability,
     *,
     slack_ms: float = 0.0,
 ) -> Verdict:

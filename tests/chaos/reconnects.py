@@ -14,6 +14,7 @@ LIMIT_S = 1200.0
 _EVERY = 20  # reconnections between two samples
 _SEEN_PICTURES = 3  # by a viewer, before it is hung up on
 _WARM_UP = 0.2  # share of the samples that comes before everything was allocated once
+_ENOUGH = 500  # reconnections, for a slope to say anything
 _FLOOR_BYTES = 1 << 20  # per thousand reconnections: what is less than that is flat
 
 
@@ -114,7 +115,7 @@ def trend(samples: Sequence[Sample]) -> Trend:
 
 def _problems(name: str, found: Trend) -> list[str]:
     broken = []
-    if not found.flat:
+    if found.last.reconnections >= _ENOUGH and not found.flat:
         slope, error = found.slope_bytes / 1e6, found.slope_error_bytes / 1e6
         broken.append(f"the memory of {name} grows by {slope:.2f} ± {error:.2f} MB a thousand reconnections")
     # A connection more or less is open at any moment.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import psutil
 
@@ -16,14 +16,12 @@ from tests.broker import Mosquitto
 from tests.camera import RtspCamera
 from tests.chaos.clock import SHIFTED, Clock
 from tests.chaos.ground import HERE, STATE, Ground
-from tests.chaos.judge import Accepted, Gap, Heard, Killed
+from tests.chaos.judge import Accepted, Durability, Gap, Heard, Killed
 from tests.chaos.kinds import MEMORY_MAX, SOURCE, Orders
 from tests.chaos.relay import Relay
 from tests.system.agent_process import AgentProcess
 from tests.video import encode
 from tests.watcher import Watcher
-
-Durability = Literal["lazy", "strict"]
 
 ROOT = Path(__file__).parents[2]
 CHILDREN_LIMIT_S = 10.0  # the kernel kills them when the agent is gone
@@ -110,7 +108,7 @@ class Site:
             [each, pairs, rogue] if streams else [],
             broker={"url": self.relay.url, "protocol": "5"},
             delivery={"durability": self.durability},
-            security={"source_hosts": ["127.0.0.0/8", f"{HERE}/24"], "commands_per_s": 10_000},
+            security={"commands_per_s": 10_000, "all_commands_per_s": 10_000},
         )
 
     # --- the agent ---
