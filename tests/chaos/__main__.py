@@ -26,6 +26,7 @@ from tests.chaos.schedule import turns
 from tests.chaos.site import Site
 from tests.chaos.table import table
 
+KILLS = 3  # of the agent, in each round of all faults: only then can results be lost
 EACH_LIMIT_S = 120.0  # for every fault to take effect once
 ROOT = Path(__file__).parents[2]
 
@@ -112,7 +113,7 @@ def _inside(options: Options) -> int:
 
 
 def _chaos(folder: Path, durability: Durability, options: Options) -> dict[str, Any]:
-    possible = faults(commands=options.commands)
+    possible = faults(commands=options.commands, kills=1 if options.minutes == 0 else KILLS)
     sys.stderr.write(f"chaos: seed {options.seed}, {durability}\n")
     with Site(folder, durability) as site:
         site.rest()

@@ -30,7 +30,8 @@ class Fault:
     """One thing that goes wrong: begun by entering what `do` gives, undone by leaving it.
 
     What entering gives tells whether it has had its effect yet. It begins when `ready` says that there is a
-    victim. Faults that touch the same thing do not overlap, nor within `settles_s` after the end of this one.
+    victim, and ends without effect when it has had none after `patience_s`. Faults that touch the same thing
+    do not overlap, nor within `settles_s` after the end of this one.
     """
 
     name: str
@@ -39,10 +40,11 @@ class Fault:
     touches: frozenset[str]
     lasts_s: tuple[float, float]
     settles_s: float
+    patience_s: float
 
 
-def faults(*, commands: int) -> tuple[Fault, ...]:
-    """The table; `commands` are sent in one burst of them."""
+def faults(*, commands: int, kills: int = 1) -> tuple[Fault, ...]:
+    """The table; `commands` are sent in one burst of them, and the agent is killed so often in each round."""
     # Without a disk, a kill of the agent loses what is in memory: no spool survives both at once. And
     # the agent tries a disk that was full again after five seconds.
     disk_settles_s = 8.0
@@ -69,10 +71,10 @@ def faults(*, commands: int) -> tuple[Fault, ...]:
         _fault("clock ahead by hours", _clock(1), _always, "clock"),
         _fault("clock behind by hours", _clock(-1), _always, "clock"),
         _fault("shared memory full", _shared_memory_full, door, "memory", "capture", lasts_s=(1.0, 3.0)),
-        _fault("commands", _commands(commands), _subscribed, "commands", "broker", "disk"),
+        _fault("commands", _commands(commands), _subscribed, "commands", "broker", "disk", patience_s=600.0),
     ]
     table += [_fault(f"algorithm {deed}", _algorithm(deed), _running("rogue"), "rogue") for deed in DEEDS]
-    return tuple(table)
+    return tuple(table + [table[0]] * (kills - 1))
 
 
 # --- who can be a victim ---
@@ -112,9 +114,16 @@ def _fault(
     *touches: str,
     lasts_s: tuple[float, float] = (0.3, 2.0),
     settles_s: float = 0.3,
+    patience_s: float = 30.0,  # an agent that was killed needs some seconds
 ) -> Fault:
     return Fault(
-        name=name, do=do, ready=ready, touches=frozenset(touches), lasts_s=lasts_s, settles_s=settles_s
+        name=name,
+        do=do,
+        ready=ready,
+        touches=frozenset(touches),
+        lasts_s=lasts_s,
+        settles_s=settles_s,
+        patience_s=patience_s,
     )
 
 
@@ -295,6 +304,7 @@ def _send(site: Site, count: int) -> None:
         codes = Counter(reply["code"] for reply in _replies(site, batch, since))
         if codes != {200: len(batch)}:
             site.wrong_replies.append(f"commands that were well had the codes {dict(codes)}")
+            return
 
 
 def _replies(site: Site, names: set[str], since: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import psutil
 from tests.chaos.schedule import Turn
 from tests.chaos.site import Site
 
-PATIENCE_S = 30.0  # for a victim, and for an effect; an agent that was killed needs some seconds
+_RESERVES_S = 3.0
 _AT_MOST_WAITING = 4
 _TICK_S = 0.03
 
@@ -68,18 +68,20 @@ class Chaos:
         for begun in list(self._begun):
             if now_s >= begun.from_s + begun.turn.lasts_s:
                 self._end(begun, now_s)
+        busy = {thing for thing, free_s in self._free_s.items() if free_s > now_s}
+        busy |= {thing for begun in self._begun for thing in begun.turn.fault.touches}
         for since_s, turn in list(self._waiting):
-            if self._may_begin(turn, now_s):
+            fault = turn.fault
+            if not busy & fault.touches and fault.ready(self._site):
                 self._waiting.remove((since_s, turn))
                 self._begin(turn)
-            elif now_s > since_s + PATIENCE_S:
+                busy |= fault.touches
+            elif now_s > since_s + fault.patience_s:
                 self._waiting.remove((since_s, turn))
                 self._vain(turn, "no victim")
-
-    def _may_begin(self, turn: Turn, now_s: float) -> bool:
-        busy = {thing for begun in self._begun for thing in begun.turn.fault.touches}
-        busy |= {thing for thing, free_s in self._free_s.items() if free_s > now_s}
-        return not busy & turn.fault.touches and bool(turn.fault.ready(self._site))
+            elif now_s > since_s + _RESERVES_S:
+                # Else one that touches much would never find it all free.
+                busy |= fault.touches
 
     def _begin(self, turn: Turn) -> None:
         undoing = self._stack.enter_context(ExitStack())
@@ -93,7 +95,7 @@ class Chaos:
 
     def _end(self, begun: _Begun, now_s: float) -> None:
         enough = begun.enough()
-        if not enough and now_s < begun.from_s + PATIENCE_S:
+        if not enough and now_s < begun.from_s + begun.turn.fault.patience_s:
             return
         begun.undoing.close()
         self._begun.remove(begun)
