@@ -159,6 +159,16 @@ class Hangable(AgentProcess):
         return re.findall(r'"event": ?"part\.hangs".*?"part": ?"(\w+)"', self.log()[since:])
 
 
+@contextmanager
+def stopped(process: psutil.Process) -> Iterator[None]:
+    """SIGSTOP, and SIGCONT after the block."""
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hangable]:
     """One for all tests: each leaves it well."""
@@ -209,29 +219,24 @@ def test_listener(agent: Hangable) -> None:
 
 def test_process(agent: Hangable) -> None:
     agent.wait_well()
-    agent.signal(signal.SIGSTOP)
-    agent.manager.wait_bite()
-    assert agent.livez(timeout_s=1.0) is None
-    agent.signal(signal.SIGCONT)
+    with stopped(psutil.Process(agent.process.pid)):
+        agent.manager.wait_bite()
+        assert agent.livez(timeout_s=1.0) is None
     agent.wait_well()
 
 
 def test_fork_server_while_all_is_well(agent: Hangable) -> None:
     agent.wait_well()
-    server = agent.fork_server()
-    server.suspend()
-    agent.wait_hung("fork_server")
-    server.resume()
+    with stopped(agent.fork_server()):
+        agent.wait_hung("fork_server")
     agent.wait_well()
 
 
 def test_fork_server_while_a_child_is_to_be_started(agent: Hangable, watcher: Watcher) -> None:
     agent.wait_well()
-    server = agent.fork_server()
-    server.suspend()
-    watcher.command("stream.add", {"id": "second", "source": SCENE["source"]})
-    agent.manager.wait_bite()
-    server.resume()
+    with stopped(agent.fork_server()):
+        watcher.command("stream.add", {"id": "second", "source": SCENE["source"]})
+        agent.manager.wait_bite()
     agent.wait_well()
     watcher.wait_for_results(1, 20.0, stream="second")
     assert watcher.call("stream.remove", {"id": "second"})["ok"]
