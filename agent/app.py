@@ -176,7 +176,8 @@ def _on_link(pulse: Pulse, link: Link) -> None:
     pulse.on_link(link.reason or link.state.value, connected=link.state is LinkState.CONNECTED)
     if link.state is LinkState.CONNECTING:
         return
-    say = _log.info if link.state in (LinkState.CONNECTED, LinkState.STOPPED) else _log.warning
+    well = link.state is LinkState.STOPPED or (link.state is LinkState.CONNECTED and link.cause is None)
+    say = _log.info if well else _log.warning
     say(f"broker.{link.state.value}", reason=link.reason, cause=link.cause, retry_in_s=link.retry_in_s)
 
 

@@ -204,7 +204,7 @@ class Mosquitto:
         if os.getuid() == 0:
             lines.append("user root")
         if self._users is not None:
-            (self.folder / "passwords").write_text("".join(map(_password_line, self._users.items())), "utf-8")
+            (self.folder / "passwords").write_text("".join(map(password_line, self._users.items())), "utf-8")
             (self.folder / "passwords").chmod(0o600)
             lines.append(f"password_file {self.folder}/passwords")
         if self._acl is not None:
@@ -232,7 +232,7 @@ class _EndedError(Exception):
     """The broker is gone, so waiting for it is pointless."""
 
 
-def _password_line(user: tuple[str, str]) -> str:
+def password_line(user: tuple[str, str]) -> str:
     """As mosquitto_passwd writes it: PBKDF2 with SHA-512."""
     name, password = user
     salt, rounds = secrets.token_bytes(12), 101

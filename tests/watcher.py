@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -67,6 +68,7 @@ class Watcher:
         *,
         prefix: str = "vedette/v1",
         certificates: Certificates | None = None,
+        ca: Path | None = None,
     ) -> None:
         self.device = device
         self.prefix = prefix
@@ -95,6 +97,8 @@ class Watcher:
         if certificates is not None:
             pair = certificates.client
             self._client.tls_set(str(certificates.ca), str(pair.certificate), str(pair.key))
+        if ca is not None:
+            self._client.tls_set(str(ca))
         if self._url.scheme in {"ws", "wss"}:
             self._client.ws_set_options(self._url.path or "/mqtt")
 

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from agent.delivery.endpoint import Endpoint, Protocol
+from agent.delivery.hearing import refused
 from agent.delivery.messages import Inbound, LinkCause, Outgoing
 from agent.delivery.reasons import LinkError, closing
-from agent.delivery.session import Accepted, Acked, Ended, Event, Session
+from agent.delivery.session import Accepted, Acked, Ended, Event, Session, Subscribed
 
 _CONNECT_LIMIT_S = 10.0
 _MISC_EVERY_S = 2.0
@@ -29,6 +30,7 @@ class Client:
         self._session: Session | None = None
         self._inbound: list[Inbound] = []
         self._acked: dict[int, Acked] = {}
+        self._subscribed: Subscribed | None = None
         self.protocol: Protocol = "5"
         """The version that was agreed on."""
 
@@ -65,9 +67,17 @@ class Client:
         self._close()
 
     def subscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe with QoS 1; the broker hears of it before anything that is published later."""
+        """Subscribe with QoS 1, and wait until the broker agrees; LinkError when it refuses one."""
         self._open.subscribe(filters)
-        self._turn(0.0)
+        self._subscribed = None
+        deadline_s = time.monotonic() + _CONNECT_LIMIT_S
+        while self._subscribed is None:
+            if time.monotonic() > deadline_s:
+                raise LinkError(LinkCause.TIMEOUT, f"{self._endpoint.address} does not answer a subscription")
+            self._turn(deadline_s - time.monotonic())
+        no = {name: text for name, code, text in self._subscribed.answers if code >= _REFUSED}
+        if no:
+            raise refused(self._endpoint.address, no)
 
     def publish(self, message: Outgoing, timeout_s: float = 10.0) -> bool:
         """Publish, and wait until the broker has it; False when it says that nobody is subscribed there."""
@@ -138,6 +148,8 @@ class Client:
                     self._inbound.append(event)
                 case Acked(mid):
                     self._acked[mid] = event
+                case Subscribed():
+                    self._subscribed = event
                 case Ended(error):
                     raise error
                 case Accepted():

@@ -12,11 +12,12 @@ from agent.delivery.backlog import Entry
 from agent.delivery.desk import Desk
 from agent.delivery.dial import DIAL_TIMEOUT_S, Dial
 from agent.delivery.endpoint import Endpoint
+from agent.delivery.hearing import Hearing
 from agent.delivery.messages import Inbound, Link, LinkCause, LinkState, Outgoing
 from agent.delivery.pace import Pace
 from agent.delivery.reasons import LinkError
 from agent.delivery.saver import Durability, Saver
-from agent.delivery.session import Accepted, Acked, Ended, Session
+from agent.delivery.session import Accepted, Acked, Ended, Session, Subscribed
 from agent.delivery.spool import Spool
 from agent.delivery.window import ENDS, Window
 
@@ -49,7 +50,7 @@ class Courier:
         self.turned_s = time.monotonic()
         self._endpoint = endpoint
         self._desk = desk
-        self._subscriptions = subscriptions
+        self._hearing = Hearing(subscriptions, endpoint.address)
         self._on_inbound = on_inbound
         self._on_link = on_link
         self._will = will
@@ -147,6 +148,7 @@ class Courier:
             if now >= self._misc_s:
                 self._misc_s = now + IDLE_S
                 self._session.misc()
+                self._hearing.turn(self._session, now)
             oldest = self._window.oldest_s
             if self._accepted is None and now > self._began_s + DIAL_TIMEOUT_S:
                 self._lose(self._slow("no answer to CONNECT"), by_peer=False, now=now)
@@ -189,6 +191,8 @@ class Courier:
                     self._enter(session, accepted, now)
                 case Acked() as acked:
                     self._settle(acked)
+                case Subscribed() as answer:
+                    self._hear(session, answer, now)
                 case Inbound() as inbound:
                     self._desk.count("inbound")
                     if self._on_inbound is not None:
@@ -200,11 +204,19 @@ class Courier:
         self._accepted, self._accepted_s = accepted, now
         self._attempts = self._attempts.accepted()
         self._window.open(accepted.receive_max)
-        if self._subscriptions:
-            session.subscribe(self._subscriptions)
+        self._desk.count("subscriptions_refused", -len(self._hearing))
+        self._hearing.begin(session)
         self._desk.count("connects")
         self._desk.link_up()
         self._tell(Link(state=LinkState.CONNECTED, protocol=session.protocol))
+
+    def _hear(self, session: Session, answer: Subscribed, now: float) -> None:
+        before = len(self._hearing)
+        if self._hearing.answered(answer, now):
+            self._desk.count("subscriptions_refused", len(self._hearing) - before)
+            why = self._hearing.complaint
+            cause, reason = (None, "") if why is None else (why.cause, str(why))
+            self._tell(Link(state=LinkState.CONNECTED, protocol=session.protocol, cause=cause, reason=reason))
 
     def _lose(self, error: LinkError, *, by_peer: bool, now: float) -> None:
         """There is no connection (any more): try again later, or at once with the other protocol."""

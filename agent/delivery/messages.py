@@ -129,4 +129,5 @@ class DeliveryCounters:
     inbound: int = 0
     connects: int = 0
     connects_failed: int = 0
+    subscriptions_refused: int = 0  # now: what comes there does not come to us
     fleeting_dropped: int = 0  # messages with QoS 0 that could not be sent at once

@@ -55,6 +55,13 @@ class Acked:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker has answered to a subscription: filter, code (0x80 and more: refused) and words of each."""
+
+    answers: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The connection is over; `by_peer`: the other side closed it."""
 
@@ -62,7 +69,7 @@ class Ended:
     by_peer: bool
 
 
-Event = Accepted | Acked | Inbound | Ended
+Event = Accepted | Acked | Subscribed | Inbound | Ended
 
 
 class Session:
@@ -78,6 +85,7 @@ class Session:
         self._accepted = False
         self._ended = False
         self._retain_available = True
+        self._subscribing: dict[int, tuple[str, ...]] = {}
         self._endpoint = endpoint
         self._visit = visit
         self._client = self._new_client(endpoint, will)
@@ -163,9 +171,11 @@ class Session:
         if self._v5:
             # "Retain as published" tells a command that somebody had retained, also when it comes live.
             options = SubscribeOptions(qos=1, retainAsPublished=True)
-            self._client.subscribe([(f, options) for f in filters])
+            _, mid = self._client.subscribe([(f, options) for f in filters])
         else:
-            self._client.subscribe([(f, 1) for f in filters])
+            _, mid = self._client.subscribe([(f, 1) for f in filters])
+        if mid is not None:
+            self._subscribing[mid] = tuple(filters)
 
     def disconnect(self) -> None:
         """Queue DISCONNECT: the end that publishes no last will."""
@@ -185,6 +195,7 @@ class Session:
             client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
         return client
@@ -238,6 +249,18 @@ class Session:
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
         self.events.append(Acked(mid, code.value, "" if code.value == 0 else str(code)))
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _data: object,
+        mid: int,
+        codes: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        filters = self._subscribing.pop(mid, ())
+        answers = tuple((f, code.value, str(code)) for f, code in zip(filters, codes, strict=False))
+        self.events.append(Subscribed(answers))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         properties = message.properties

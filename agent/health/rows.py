@@ -233,6 +233,10 @@ _DELIVERY: Final[Mapping[str, tuple[str, str]]] = {
     "gaps": ("gaps", "Ranges of results and events that are known to be lost."),
     "inbound": ("inbound_total", "Messages that came from the broker."),
     "connects": ("connects_total", "Connections made to the broker."),
+    "subscriptions_refused": (
+        "subscriptions_refused",
+        "Subscriptions that the broker refuses now: commands do not come.",
+    ),
     "connects_failed": ("connects_failed_total", "Connections to the broker that failed."),
 }
 """Counters of delivery: the metric's name after `vedette_delivery_`, and what it means."""
