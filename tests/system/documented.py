@@ -14,12 +14,16 @@ PASSWORDS = {"dashboard": "pa55word-1", "operator": "pa55word-2"}
 class DocumentedBroker(Mosquitto):
     """As `Mosquitto`; `issue` makes a device's certificate, and `revoke` ends some, at the next start."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificates: Path | None = None) -> None:
+        """`certificates` is a folder that has them all; else they are made here."""
         super().__init__(folder)
         folder.mkdir(parents=True)
         self.authority = Authority(folder, "ca")
         self.authority.issue("server", server=True)
         self.revoke()
+        if certificates is not None:
+            for name in ("ca.crt", "ca.crl", "server.crt", "server.key"):
+                shutil.copy(certificates / name, folder / name)
 
     def issue(self, name: str, *, expired: bool = False) -> Pair:
         """The certificate of a device, by its id."""

@@ -48,7 +48,7 @@ def test_every_hostile_source_is_refused_and_nothing_of_it_is_touched(
         security={"source_hosts": [], "commands_per_s": 5000},
     )
     with agent, Watcher(broker.url, agent.device) as watcher:
-        watcher.wait_for(lambda m: m.topic.endswith("/s/scene/status"), 20.0)
+        watcher.wait_for(lambda m: m.topic.endswith("/s/scene/status"), 40.0)
         before = watcher.call("state.get")["data"]
         for number, row in enumerate(TABLE):
             source = filled(row, media, canary.port)
@@ -84,14 +84,14 @@ def test_what_leads_elsewhere_after_it_was_taken_is_told_in_the_status(
         agent,
         Watcher(broker.url, agent.device) as watcher,
     ):
-        watcher.wait_for(lambda m: m.topic.endswith("/status"), 20.0)
+        watcher.wait_for(lambda m: m.topic.endswith("/status"), 40.0)
 
         def is_forbidden(name: str, words: str) -> None:
             def told() -> bool:
                 status = watcher.latest(f"d/+/s/{name}/status")
                 return bool(status) and status["cause"] == "forbidden" and words in status["error"]
 
-            eventually(told, 20.0, f"the status of {name} says so")
+            eventually(told, 40.0, f"the status of {name} says so")
 
         for name, source in (
             ("redirected", f"http://127.0.0.1:{port}/video"),
@@ -103,7 +103,7 @@ def test_what_leads_elsewhere_after_it_was_taken_is_told_in_the_status(
         is_forbidden("playlist", "the host 127.0.0.2 is not allowed")
         eventually(
             lambda: (watcher.latest("d/+/s/linked/status") or {}).get("state") in ("running", "ended"),
-            20.0,
+            40.0,
             "the file plays",
         )
         assert watcher.call("stream.pause", {"id": "linked"})["code"] == 200
