@@ -20,12 +20,14 @@ from agent.control.store import Store
 from agent.delivery.delivery import Delivery, SpoolSettings
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound, Link, LinkState
+from agent.delivery.sink_delivery import SinkDelivery, Sinks
 from agent.errors import ConfigError, StateError
 from agent.health.listener import CONNECTION_LIMIT_S, HealthListener
 from agent.health.pulse import Part, Pulse
 from agent.measure import Measure
 from agent.running import Here, device_status
 from agent.supervise.forkserver import prepare_children
+from agent.supervise.sinks import SinkStarter
 from agent.systemd import Notifier
 
 _log = log.get_logger("agent")
@@ -67,7 +69,10 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_broker(settings))
         delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound, pulse))
-        here = Here(settings, secrets, topics, store.epoch, delivery.put, delivery.counters, delivery.facts)
+        sinks = await stack.enter_async_context(_sinks(settings, secrets))
+        here = Here(
+            settings, secrets, topics, store.epoch, delivery.put, delivery.counters, sinks, delivery.facts
+        )
         await stack.enter_async_context(here.site)
         measure = Measure(
             settings,
@@ -108,6 +113,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
 
         pulse.watch(
             Part(name="delivery", limit_s=DELIVERY_LIMIT_S, owes_since=delivery.progress),
+            Part(name="sinks", limit_s=DELIVERY_LIMIT_S, owes_since=sinks.progress),
             Part(name="store", limit_s=STORE_LIMIT_S, owes_since=control.owes_since),
             Part(
                 name="fork_server",
@@ -257,6 +263,21 @@ def _delivery(
     )
     delivery.put(device_status(topics, DeviceState.ONLINE, epoch))
     return delivery
+
+
+def _sinks(settings: Settings, secrets: Secrets) -> Sinks:
+    """Where results go besides MQTT; takes effect at the start only."""
+    return Sinks(
+        [
+            SinkDelivery(
+                config,
+                settings.paths.state_dir,
+                SinkStarter(config, settings.device.id, secrets, lambda: (log.level(), settings.log.format)),
+                redact=secrets.redact,
+            )
+            for config in settings.sinks
+        ]
+    )
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:

@@ -4,6 +4,7 @@ Foreign errors (PyAV, paho, SQLite, the operating system …) are translated int
 the foreign library is called, `from err`. `code` is stable: it appears in logs, status and replies.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -66,6 +67,30 @@ class ReplayError(VedetteError):
     """A file is no window that the agent kept: whoever named it acts."""
 
     code = "replay"
+
+
+class SinkRefusedError(VedetteError):
+    """A sink will never accept these results: they become dead letters.
+
+    Without `items`, all that `send` was given, or one of it that cannot be told: it is tried in halves
+    until the culprit is alone. With `items`, those; the others of the same call count as delivered.
+    """
+
+    code = "sink-refused"
+
+    def __init__(self, message: str, items: Sequence[object] | None = None) -> None:
+        super().__init__(message)
+        self.items = items
+
+
+class SinkBusyError(VedetteError):
+    """A sink takes nothing now: the same is tried again, not before `retry_after_s` when that is known."""
+
+    code = "sink-busy"
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class CommandError(VedetteError):

@@ -22,11 +22,13 @@ from agent.control.desired import Desired
 from agent.control.messages import ReplyMessage
 from agent.control.rules import Rules
 from agent.delivery.messages import DeliveryCounters, Outgoing
+from agent.delivery.sink_delivery import Sinks
 from agent.diagnosis import Diagnosis
 from agent.errors import Cause, CommandError, KindError, NoRoomError, SourceError
 from agent.frames import free_bytes
 from agent.health import about
 from agent.health.herald import Herald
+from agent.results import Results
 from agent.supervise.catalog import Catalog
 from agent.supervise.outside import Outcome
 from agent.supervise.pools import WINDOWS_PER_PAIR
@@ -56,6 +58,7 @@ class Here:
         epoch: int,
         put: Callable[[Outgoing], None],
         counters: Callable[[], DeliveryCounters],
+        sinks: Sinks,
         delivery_facts: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._settings = settings
@@ -64,7 +67,9 @@ class Here:
         self._epoch = epoch
         self._put = put
         self._counters = counters
+        self._sinks = sinks
         self.sequencer = Sequencer(topics, settings.device.id, epoch)
+        self._results = Results(settings, self.sequencer, put, sinks)
         self._herald = Herald(topics, self._put_state)
         self._began_s = time.monotonic()
         self._revision = 0
@@ -75,7 +80,7 @@ class Here:
         self.site = Site(
             self,
             self.catalog,
-            codec=settings.delivery.codec,
+            codec=self._results.codec,
             limits=settings.limits,
             keep=settings.paths.state_dir / "crashes",
             log_settings=self._log_settings,
@@ -114,17 +119,7 @@ class Here:
 
     def on_result(self, outcome: Outcome) -> None:
         """A result goes out."""
-        for envelope in self.sequencer.envelopes(outcome):
-            self._put(
-                Outgoing(
-                    topic=envelope.topic,
-                    payload=envelope.payload,
-                    kind="result",
-                    content_type=envelope.content_type,
-                    epoch=envelope.epoch,
-                    seq=envelope.seq,
-                )
-            )
+        self._results.send(outcome)
 
     def on_change(self) -> None:
         """Tell the new state soon: changes that come together are told together."""
@@ -227,6 +222,7 @@ class Here:
             time=time.time_ns() // 1000,
             streams={name: run.status() for name, run in self.site.streams.items()},
             algorithms={name: run.status() for name, run in self.site.algorithms.items()},
+            sinks=self._sinks.statuses(),
             delivery=counters | {f"dropped_{kind}": count for kind, count in dropped.items()},
         )
 

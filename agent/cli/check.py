@@ -8,7 +8,16 @@ import typer
 from rich.console import Console
 
 from agent import log
-from agent.cli import check_broker, check_here, check_keys, check_kinds, check_load, check_sources, findings
+from agent.cli import (
+    check_broker,
+    check_here,
+    check_keys,
+    check_kinds,
+    check_load,
+    check_sinks,
+    check_sources,
+    findings,
+)
 from agent.cli.findings import Finding
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with
 from agent.cli.terminal import terminal
@@ -59,10 +68,12 @@ async def _look(settings: Settings, load_s: float | None) -> list[Finding]:
     broker = asyncio.create_task(asyncio.to_thread(check_broker.broker, settings, secrets))
     decoders = asyncio.create_task(asyncio.to_thread(check_here.decoders))
     kinds = asyncio.create_task(check_kinds.kinds(settings))
+    sinks = asyncio.create_task(check_sinks.sinks(settings, secrets))
     looked = await check_sources.look_at_all(settings, secrets)
     found += await broker
     found += check_sources.sources(settings, looked)
     found += await kinds
+    found += await sinks
     found += check_here.shared_memory(settings, looked)
     found += await decoders
     if load_s is not None:

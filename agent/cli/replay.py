@@ -26,8 +26,8 @@ def replay(
     With `on_crash = "keep"` the agent writes such windows to the folder crashes in its state folder. Ends
     with 1 when `run()` raises, and as its worker did when it crashes.
     """
+    from agent.ipc.foreign import Raised, call_foreign  # noqa: PLC0415
     from agent.worker import keep, kinds  # noqa: PLC0415  foreign code: only this command runs it here
-    from agent.worker.foreign import Raised, call_foreign  # noqa: PLC0415
 
     settings = load_settings(config)
     log.configure(level="warning")

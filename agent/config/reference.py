@@ -15,12 +15,17 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.config.environment import variable
 from agent.config.markdown import sentence, table, type_words
 from agent.config.settings import PLACES, Settings
+from agent.config.sinks import SinkConfig
 from agent.config.streams import StreamConfig
 from agent.errors import ConfigError
 
 PATH = Path(__file__).parents[2] / "docs" / "configuration.md"
 
-_LISTS: dict[str, type[BaseModel]] = {"streams": StreamConfig, "algorithms": AlgorithmConfig}
+_LISTS: dict[str, type[BaseModel]] = {
+    "streams": StreamConfig,
+    "algorithms": AlgorithmConfig,
+    "sinks": SinkConfig,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -56,8 +61,8 @@ def _intro() -> str:
 
 The agent is configured by a TOML file, by environment variables and by options of the command, or by
 nothing at all: every key has a default but the `id` and `source` of a stream, and the `id` and `kind` of an
-algorithm. [agent.toml](../agent.toml) is an example that runs as it is. `vedette check` says what is wrong
-with a configuration, and with what it names: broker, sources, secrets, algorithms.
+algorithm or a sink. [agent.toml](../agent.toml) is an example that runs as it is. `vedette check` says what
+is wrong with a configuration, and with what it names: broker, sources, secrets, algorithms, sinks.
 
 ## Where a value comes from
 
@@ -96,19 +101,20 @@ says something new about them.
 
 ## Secrets
 
-No password needs to stand in the file: `{{secret:name}}`, in `broker.url`, `broker.password` and the
-`source` of a stream, is replaced when it is needed, in URLs percent-encoded, by what is found first:
+No password needs to stand in the file: `{{secret:name}}`, in `broker.url`, `broker.password`, the
+`source` of a stream and the `params` of a sink, is replaced when it is needed, in URLs percent-encoded, by
+what is found first:
 
 1. the file `name` in `$CREDENTIALS_DIRECTORY`, which systemd fills (`LoadCredential=`, see
    [install.md](install.md));
 2. the file `name` in the folder `paths.secrets`;
 3. the variable `VEDETTE_SECRET_NAME`: upper case, with `_` for `.` and `-`.
 
-One newline at the end of a file is not part of the secret. A stream whose secret is not there is refused,
-alone, and its status says where it was looked for; without the broker's the agent does not start. Logs,
-errors, status and replies contain no secrets: passwords of URLs, and every value that was filled in, appear
-as `***`. Secrets of fewer than four characters are not masked outside of URLs; `vedette check` warns of
-them.
+One newline at the end of a file is not part of the secret. A stream or a sink whose secret is not there is
+refused, alone, and its status says where it was looked for; without the broker's the agent does not start.
+Logs, errors, status and replies contain no secrets: passwords of URLs, and every value that was filled in,
+appear as `***`. Secrets of fewer than four characters are not masked outside of URLs; `vedette check` warns
+of them.
 """
 
 

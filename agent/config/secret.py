@@ -228,6 +228,33 @@ class Secrets:
         """
         self._remember((value for value in secrets_in(tree) if len(value) >= _MIN_CHARS), whose)
 
+    def fill(self, tree: Any) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401  any tree
+        """A tree of plain values with its secrets filled in, and all forms of these, to be masked elsewhere.
+
+        Secrets by their place count, too, as in `learn`. Texts with `://` in them are URLs. Raises
+        SecretError.
+        """
+        hidden: dict[str, None] = {}
+
+        def filled(item: Any) -> Any:  # noqa: ANN401
+            match item:
+                case str():
+                    for name in _PLACEHOLDER.findall(item):
+                        hidden.update(dict.fromkeys(_forms(self._look_up(name))))
+                    return self.expand(item, url="://" in item).reveal()
+                case dict():
+                    return {key: filled(value) for key, value in item.items()}
+                case list() | tuple():
+                    return [filled(value) for value in item]
+            return item
+
+        done = filled(tree)
+        self.learn(done)
+        for value in secrets_in(done):
+            hidden.update(dict.fromkeys(_forms(value)))
+        masked = (form for form in hidden if len(form) >= _MIN_CHARS)
+        return done, tuple(sorted(masked, key=len, reverse=True))
+
     def redact(self, text: str) -> str:
         """`text` without any secret: those filled in or learned so far, and the passwords of URLs."""
         for value in self._masked:

@@ -25,6 +25,7 @@ from agent.config.environment import DELIMITER, PREFIX, json_of, unusable_variab
 from agent.config.ids import ID_PATTERN
 from agent.config.problems import problems_of
 from agent.config.secret import redacted
+from agent.config.sinks import SinkConfig
 from agent.config.streams import StreamConfig
 from agent.config.tables import (
     BrokerConfig,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     log: LogConfig = Field(default_factory=LogConfig)
     streams: tuple[StreamConfig, ...] = ()
     algorithms: tuple[AlgorithmConfig, ...] = ()
+    sinks: tuple[SinkConfig, ...] = ()
     config_file: Path | None = Field(default=None, exclude=True)
 
     @classmethod
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
             [algorithm.id for algorithm in self.algorithms],
             [algorithm.streams for algorithm in self.algorithms],
             {index: stream.source for index, stream in enumerate(self.streams)},
+            [sink.id for sink in self.sinks],
         )
         if problems:
             raise ValueError("\n".join(problems))
@@ -146,6 +149,7 @@ def _cross_check(
     algorithms: Sequence[str],
     asked: Sequence[Sequence[str]],
     sources: Mapping[int, str],
+    sinks: Sequence[str],
 ) -> list[str]:
     """What only shows when all items are seen together, and what a command is told in other words."""
     problems = []
@@ -153,7 +157,7 @@ def _cross_check(
         # Not by StreamConfig: to a command the allow-list says 403, whether or not there are such sources.
         if (problem := source_problem(source)) is not None:
             problems.append(f"streams[{index}].source: {problem}")
-    for name, ids in (("streams", streams), ("algorithms", algorithms)):
+    for name, ids in (("streams", streams), ("algorithms", algorithms), ("sinks", sinks)):
         problems += [f"{name}: the id {key!r} is there {n} times" for key, n in Counter(ids).items() if n > 1]
     for index, names in enumerate(asked):
         for stream in names:
@@ -178,6 +182,7 @@ def _cross_check_raw(lists: Mapping[str, Any]) -> list[str]:
         [item["id"] for item in tables["algorithms"] if _is_id(item.get("id"))],
         [[key for key in keys if _is_id(key)] if isinstance(keys, list | tuple) else [] for keys in asked],
         {index: source for index, source in sources.items() if isinstance(source, str)},
+        [item["id"] for item in tables["sinks"] if _is_id(item.get("id"))],
     )
 
 
@@ -187,7 +192,7 @@ def _lists(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
         name: next(
             (said for said in (overrides.get(name), json_of(name, os.environ), content.get(name)) if said), []
         )
-        for name in ("streams", "algorithms")
+        for name in ("streams", "algorithms", "sinks")
     }
 
 
@@ -211,7 +216,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _with_id(line: str, lists: Mapping[str, Any]) -> str:
     """Names the item of a list, which people know by its id."""
-    if found := re.match(r"(streams|algorithms)\[(\d+)\]", line):
+    if found := re.match(r"(streams|algorithms|sinks)\[(\d+)\]", line):
         items, index = lists[found[1]], int(found[2])
         item = items[index] if isinstance(items, list | tuple) and index < len(items) else None
         if isinstance(item, dict) and _is_id(item.get("id")):

@@ -153,6 +153,38 @@ class AlgorithmStatus(Payload):
     error_time: int | None = Field(default=None, description="time of the last error")
 
 
+class SinkState(StrEnum):
+    """What a sink is doing."""
+
+    STARTING = "starting"  # its process is loading: `open()`
+    RUNNING = "running"  # it takes what it is given
+    RETRYING = "retrying"  # it does not; tried again after a back-off: see error, retry_in_s
+    REFUSED = "refused"  # cannot run as it is configured (unknown kind, parameters, no secret): see error
+
+
+class SinkStatus(Payload):
+    """One sink: what it is doing, and what became of the results it was to get."""
+
+    id: str
+    kind: str
+    state: SinkState = Field(description="starting, running, retrying or refused")
+    since: int = Field(description="time of the last change of `state`")
+    retry_in_s: float | None = Field(default=None, description="it is tried again after this")
+    accepted: int = Field(default=0, ge=0, description="results that were for it")
+    recovered: int = Field(default=0, ge=0, description="results that the agent's last run left for it")
+    delivered: int = Field(default=0, ge=0, description="results that it has taken")
+    replayed: int = Field(default=0, ge=0, description="results sent that had waited for it to come back")
+    waiting: int = Field(default=0, ge=0, description="results in memory, on disk and on their way")
+    disk_bytes: int = Field(default=0, ge=0, description="bytes that its spool has on disk")
+    disk_errors: int = Field(default=0, ge=0, description="batches that did not go to its spool")
+    dropped: int = Field(default=0, ge=0, description="results dropped because a limit was reached")
+    dead: int = Field(default=0, ge=0, description="results that it will never take")
+    failures: int = Field(default=0, ge=0, description="tries that failed")
+    crashes: int = Field(default=0, ge=0, description="times its process ended by itself, or was killed")
+    error: str | None = Field(default=None, description="the last error, one line, without secrets")
+    error_time: int | None = Field(default=None, description="time of the last error")
+
+
 class Reported(Payload):
     """Everything that runs, in one document."""
 
@@ -161,6 +193,7 @@ class Reported(Payload):
     time: int = Field(description="when this was written")
     streams: dict[str, StreamStatus] = Field(default={}, description="by id")
     algorithms: dict[str, AlgorithmStatus] = Field(default={}, description="by id")
+    sinks: dict[str, SinkStatus] = Field(default={}, description="by id; where results go besides MQTT")
     delivery: dict[str, int | float | str | None] = Field(
         default={}, description="counters of the way to the broker: waiting, acknowledged, dropped …"
     )

@@ -138,12 +138,12 @@ class Desk:
             self._backlog.again(entry for entry in in_flight if entry.message.kind != "state")
             self._tally["in_flight"] = 0
 
-    def next(self, *, late: bool) -> Entry | None:
+    def next(self, *, live: bool = True, late: bool) -> Entry | None:
         """The most urgent message; it counts as in flight (states stay where they are)."""
         with self._lock:
             entry = self._states.next()
             if entry is None:
-                entry = self._backlog.next(late=late)
+                entry = self._backlog.next(live=live, late=late)
                 self._tally["in_flight"] += entry is not None
             return entry
 

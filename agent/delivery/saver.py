@@ -27,10 +27,10 @@ _TIDY_S = 10.0
 class Saver:
     """Moves messages between the desk and the spool; used by the delivery thread only."""
 
-    def __init__(self, desk: Desk, spool: Spool, durability: Durability) -> None:
+    def __init__(self, desk: Desk, spool: Spool, durability: Durability, *, lazy_s: float = LAZY_S) -> None:
         self._desk = desk
         self._spool = spool
-        self._wait_s = LAZY_S if durability == "lazy" else 0.0
+        self._wait_s = lazy_s if durability == "lazy" else 0.0
         self._strict = durability == "strict"
         self._ahead: deque[Entry] = deque()  # read, to be sent next
         self._delete_s: float | None = None

@@ -27,6 +27,14 @@ _COUNTERS = {
     "run_cpu_ms",
     "runs_per_s",
     "retry_in_s",
+    "accepted",
+    "delivered",
+    "replayed",
+    "waiting",
+    "disk_bytes",
+    "disk_errors",
+    "dropped",
+    "failures",
 }
 
 
@@ -62,6 +70,7 @@ class Herald:
             "revision": report.revision,
             "streams": {name: _essence(status) for name, status in report.streams.items()},
             "algorithms": {name: _essence(status) for name, status in report.algorithms.items()},
+            "sinks": {name: status.model_dump(exclude=_COUNTERS) for name, status in report.sinks.items()},
         }
         if with_counters or essence != self._reported:
             self._reported = essence

@@ -21,6 +21,7 @@ from agent.contract.status import Reported
 from agent.health.latency import EDGES_S, Histogram
 from agent.health.row import Row, Values
 from agent.health.rows import AGENT, ALGORITHM, DELIVERY, LATENCY, REPORT, STREAM
+from agent.health.sink_metrics import SINK
 from agent.health.vitals import Vitals
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ def described() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     name, doc, labels = LATENCY
     yield name, "histogram", labels, doc
     yield from _described((), DELIVERY)
+    yield from _described(("sink",), SINK)
 
 
 def _described(
@@ -76,6 +78,7 @@ class Metrics(Collector):
         )
         yield _histogram(vitals.latencies)
         yield from _families(DELIVERY, (), {(): report})
+        yield from _families(SINK, ("sink",), {(key,): item for key, item in report.sinks.items()})
 
 
 def _families(

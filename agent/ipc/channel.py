@@ -16,7 +16,7 @@ from typing import Any
 import msgpack
 
 from agent.errors import ChannelClosedError
-from agent.ipc import inspecting, messages
+from agent.ipc import inspecting, messages, sinking
 from agent.ipc.message import Message
 
 _HEADER = struct.Struct("<IB")  # length of the body, number of descriptors
@@ -30,7 +30,7 @@ MAX_MESSAGE_BYTES = 64 << 20
 MAX_BACKLOG_BYTES = 8 << 20
 
 
-_MODULES = (messages, inspecting)
+_MODULES = (messages, inspecting, sinking)
 MESSAGES: dict[int, type[Message]] = {
     kind.tag: kind
     for module in _MODULES
@@ -43,11 +43,12 @@ class Channel:
     """One end of the pipe.
 
     `send` blocks (children); `post` never does (agent): what the kernel does not take at once waits, up
-    to MAX_BACKLOG_BYTES, and beyond that the peer counts as gone.
+    to `max_backlog_bytes`, and beyond that the peer counts as gone.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, max_backlog_bytes: int = MAX_BACKLOG_BYTES) -> None:
         self._socket = sock
+        self._max_backlog_bytes = max_backlog_bytes
         self._incoming = bytearray()
         self._incoming_fds: collections.deque[int] = collections.deque()
         self._backlog: collections.deque[tuple[memoryview, tuple[int, ...]]] = collections.deque()
@@ -72,7 +73,7 @@ class Channel:
     def post(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         """Send without waiting; `fds` are duplicated and may be closed at once. Raises ChannelClosedError."""
         data = memoryview(_encode(message, len(fds)))
-        if self._backlog_bytes + len(data) > MAX_BACKLOG_BYTES:
+        if self._backlog_bytes + len(data) > self._max_backlog_bytes:
             raise ChannelClosedError("the other end does not read its messages")
         self._backlog.append((data, tuple(os.dup(fd) for fd in fds)))
         self._backlog_bytes += len(data)

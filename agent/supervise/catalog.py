@@ -61,10 +61,8 @@ class Catalog:
     async def check(self, kind: str, params: Mapping[str, Any]) -> None:
         """Raises KindError when there is no such kind, or it does not take these parameters."""
         found = self.find(kind)
-        heard: list[Message] = []
-        reason = await _converse(
-            "agent.worker.inspection:check_params", (found.origin, kind, dict(params)), heard.append
-        )
+        main, args = "agent.worker.inspection:check_params", (found.origin, kind, dict(params))
+        heard, reason = await ask(main, args)
         for message in heard:
             if isinstance(message, Inspected):
                 if message.problems:
@@ -92,6 +90,12 @@ class Catalog:
         skip = frozenset(failed) | {found.origin for found in kinds.values()}
         reason = await _converse("agent.worker.inspection:inspect_kinds", (self._folder, skip), heard)
         return at, f"its process {reason}"
+
+
+async def ask(main: str, args: tuple[object, ...]) -> tuple[list[Message], str]:
+    """What a child says until its end, and the reason for that."""
+    heard: list[Message] = []
+    return heard, await _converse(main, args, heard.append)
 
 
 async def _converse(main: str, args: tuple[object, ...], on_message: Callable[[Message], None]) -> str:

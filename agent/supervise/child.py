@@ -1,18 +1,15 @@
 """One child process: its start, its pipe, its end."""
 
 import asyncio
-import contextlib
-import multiprocessing
 import os
-import signal
 import socket
 from collections.abc import Callable
 
 from agent.errors import ChannelClosedError
 from agent.ipc.channel import Channel
-from agent.ipc.child import enter
 from agent.ipc.message import Message
 from agent.supervise.forkserver import is_zombie
+from agent.supervise.process import Process
 
 
 class Child:
@@ -34,17 +31,12 @@ class Child:
         self._on_exit = on_exit
         ours, theirs = socket.socketpair()
         with theirs:
-            context = multiprocessing.get_context("forkserver")
-            self._process = context.Process(target=enter, args=(main, theirs, *args))
-            self._process.start()
-        assert self._process.pid is not None  # noqa: S101  it has just been started
-        self.pid: int = self._process.pid
+            self._process = Process(main, theirs, args, on_exit=self._exited)
+        self.pid = self._process.pid
         self._channel = Channel(ours)
-        self._sentinel = self._process.sentinel
         self._open = True
         self._closed_why = ""
         self._loop.add_reader(self._channel.fileno(), self._readable)
-        self._loop.add_reader(self._sentinel, self._exited)
 
     def post(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         """Send a message without waiting; to a child that is gone it is nothing."""
@@ -60,12 +52,7 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL to the child and to all that it started."""
-        if self._process.exitcode is not None:
-            return
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has not made its session yet
-            self._process.kill()
+        self._process.kill()
 
     @property
     def unreaped(self) -> bool:
@@ -103,20 +90,8 @@ class Child:
             self._channel.close()
             self.kill()  # a child that closes its end, or talks nonsense, is of no more use
 
-    def _exited(self) -> None:
-        self._loop.remove_reader(self._sentinel)
+    def _exited(self, reason: str) -> None:
         while self._open and self._readable():  # what it said last is still in the pipe
             pass
         self._close_channel("it has ended")
-        self._process.join()
-        code = self._process.exitcode or 0
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # what it started and left behind
-        self._process.close()
-        self._on_exit(_reason(code))
-
-
-def _reason(code: int) -> str:
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"ended with exit code {code}" if code else "ended"
+        self._on_exit(reason)

@@ -19,6 +19,7 @@ _PRELOAD = [
     "agent.worker.main",
     "agent.worker.inspection",
     "agent.worker.keep",
+    "agent.sink.main",
     "cv2",
 ]
 _STANDING_STILL = {"T", "t", "D"}  # stopped, traced, waiting for a device that does not answer

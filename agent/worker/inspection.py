@@ -10,9 +10,9 @@ from agent.config.secret import Secrets, redact_url
 from agent.errors import ChannelClosedError
 from agent.ipc.channel import Channel
 from agent.ipc.child import become_child
+from agent.ipc.foreign import Raised, call_foreign
 from agent.ipc.inspecting import Inspected, Inspecting, KindFailed
 from agent.worker import kinds
-from agent.worker.foreign import Raised, call_foreign
 
 
 def inspect_kinds(sock: socket.socket, folder: Path | None, skip: frozenset[str]) -> None:

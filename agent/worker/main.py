@@ -11,11 +11,11 @@ from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.channel import Channel
 from agent.ipc.child import WORKER, become_child, limit_memory
+from agent.ipc.foreign import Raised, call_foreign
 from agent.ipc.message import Message
 from agent.ipc.messages import Done, Failed, Forget, Lend, Ready, Retire, Run, Serve, StartFailed, Stop
 from agent.worker import kinds
 from agent.worker.args import WorkerArgs
-from agent.worker.foreign import Raised, call_foreign
 from algos import BaseAlgo, Frames
 
 _SHARED = ""  # the stream of the one instance that serves all

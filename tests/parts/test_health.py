@@ -25,6 +25,8 @@ from agent.contract.status import (
     AlgorithmStatus,
     FrameCounts,
     Reported,
+    SinkState,
+    SinkStatus,
     StreamState,
     StreamStatus,
 )
@@ -72,6 +74,7 @@ REPORT = Reported(
             id="gate", state=StreamState.RETRYING, since=0, origin="command", source="rtsp://10.0.0.6/"
         ),
     },
+    sinks={"cloud": SinkStatus(id="cloud", kind="webhook", state=SinkState.RUNNING, since=0, delivered=7)},
     algorithms={
         "movement": AlgorithmStatus(
             id="movement",

@@ -70,6 +70,7 @@ class AgentProcess:
         self,
         streams: Sequence[dict[str, Any]] = (),
         algorithms: Sequence[dict[str, Any]] = (),
+        sinks: Sequence[dict[str, Any]] = (),
         **tables: dict[str, Any],
     ) -> None:
         """Write agent.toml."""
@@ -89,6 +90,7 @@ class AgentProcess:
         lines = [f"[{name}]\n{_keys(table)}" for name, table in content.items()]
         lines += [f"[[streams]]\n{_keys(item)}" for item in streams]
         lines += [f"[[algorithms]]\n{_keys(item)}" for item in algorithms]
+        lines += [f"[[sinks]]\n{_keys(item)}" for item in sinks]
         self.config.write_text("\n".join(lines), encoding="utf-8")
 
     def __enter__(self) -> Self:

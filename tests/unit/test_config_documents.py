@@ -13,10 +13,15 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.config.environment import variable
 from agent.config.keys import KeyConfig
 from agent.config.settings import Settings, load_settings
+from agent.config.sinks import SinkConfig
 from agent.config.streams import StreamConfig
 
 EXAMPLE = Path(__file__).parents[2] / "agent.toml"
-LISTS: dict[str, type[BaseModel]] = {"streams": StreamConfig, "algorithms": AlgorithmConfig}
+LISTS: dict[str, type[BaseModel]] = {
+    "streams": StreamConfig,
+    "algorithms": AlgorithmConfig,
+    "sinks": SinkConfig,
+}
 
 
 def models() -> dict[str, type[BaseModel]]:

@@ -10,6 +10,7 @@ from agent import log
 
 _Returned = TypeVar("_Returned")
 _MAX_TRACE_CHARS = 8192
+_OURS = ("/agent/worker/", "/agent/ipc/", "/agent/sink/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,6 @@ def call_foreign(call: Callable[[], _Returned]) -> _Returned | Raised:
 
 def _theirs(err: Exception) -> TracebackType | None:
     first = err.__traceback__
-    while first is not None and "/agent/worker/" in first.tb_frame.f_code.co_filename:
+    while first is not None and any(ours in first.tb_frame.f_code.co_filename for ours in _OURS):
         first = first.tb_next
     return first or err.__traceback__

@@ -1,0 +1,74 @@
+"""What becomes of a batch: delivered, refused, or to be tried again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agent.errors import SinkBusyError, SinkRefusedError
+from agent.ipc.foreign import Raised, call_foreign
+from agent.sink.base import Item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The first `settled` items are done with: those in `refused` (index, reason) refused, others delivered.
+
+    The rest failed for `error`, and is to be tried again.
+    """
+
+    settled: int
+    refused: tuple[tuple[int, str], ...] = ()
+    error: str = ""
+    trace: str = ""
+    retry_after_s: float | None = None
+
+
+def hand_over(
+    send: Callable[[Sequence[Item]], None], items: Sequence[Item], before: Callable[[], None]
+) -> Outcome:
+    """Give `items` to `send`, in halves where they are refused, so that only the culprit is left out.
+
+    `before` is called before each call of `send`, which may be 2 n - 1 of them. Order is kept: what comes
+    after an item that failed is not tried.
+    """
+    refused: list[tuple[int, str]] = []
+    settled = 0
+    parts = [items]  # the next one last
+    while parts:
+        part = parts.pop()
+        before()
+        answer = call_foreign(lambda part=part: _attempt(send, part))  # type: ignore[misc]
+        match answer:
+            case None:
+                settled += len(part)
+            case SinkRefusedError(items=named) if named is not None:
+                culprits = {id(item) for item in named}
+                refused += [
+                    (settled + index, str(answer)) for index, item in enumerate(part) if id(item) in culprits
+                ]
+                settled += len(part)
+            case SinkRefusedError() if len(part) == 1:
+                refused.append((settled, str(answer)))
+                settled += 1
+            case SinkRefusedError():
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+            case SinkBusyError():
+                return Outcome(
+                    settled=settled,
+                    refused=tuple(refused),
+                    error=str(answer) or "it takes nothing now",
+                    retry_after_s=answer.retry_after_s,
+                )
+            case Raised(error, trace):
+                return Outcome(settled=settled, refused=tuple(refused), error=error, trace=trace)
+    return Outcome(settled=settled, refused=tuple(refused))
+
+
+def _attempt(
+    send: Callable[[Sequence[Item]], None], part: Sequence[Item]
+) -> SinkRefusedError | SinkBusyError | None:
+    try:
+        send(part)
+    except (SinkRefusedError, SinkBusyError) as answer:
+        return answer
+    return None
