@@ -220,7 +220,7 @@ def _provoke_sources_and_algorithms(scene: Scene) -> None:
         return True
 
     eventually(lambda: scene.watcher.latest("d/+/reported"), 20.0, "the agent reports")
-    eventually(failed, 40.0, "every source and every algorithm has failed")
+    eventually(failed, 90.0, "every source and every algorithm has failed")
 
 
 def _provoke_commands(scene: Scene) -> set[str]:
@@ -275,12 +275,12 @@ def _provoke_commands(scene: Scene) -> set[str]:
         stream, algorithm = report["streams"].get("cmd"), report["algorithms"].get("cmd")
         return bool(stream and stream["error"] and algorithm and algorithm["failures"])
 
-    eventually(failed, 20.0, "what was taken has failed, too")
+    eventually(failed, 60.0, "what was taken has failed, too")
     # A source of a command is looked at again when it is opened: this one by a proxy of the agent's own.
     source = f"http://me:{quoted(planted.password('taken: HTTP'))}@127.0.0.1:{scene.web.port}/x"
     source += f"?token={quoted(planted.password('taken: token'))}"
     assert scene.call("stream.add", {"id": "cmdweb", "source": source}) == 200
-    eventually(lambda: (watcher.latest("d/+/s/cmdweb/status") or {}).get("cause") == "auth", 20.0)
+    eventually(lambda: (watcher.latest("d/+/s/cmdweb/status") or {}).get("cause") == "auth", 60.0)
     return {
         "taken: update",
         "taken: algorithm",
@@ -315,6 +315,7 @@ def _proc(pid: int, name: str) -> bytes:
         return b""
 
 
+@pytest.mark.timeout(300)  # it takes 20 s; a dozen processes start at once, which a busy machine takes hard
 def test_no_secret_comes_out_anywhere(scene: Scene) -> None:
     planted = scene.planted
     openly = planted.password(OPENLY, "-")
