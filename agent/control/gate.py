@@ -20,7 +20,7 @@ from agent.contract.topics import Topics
 from agent.contract.verbs import encode_reply, parse_command
 from agent.control.bounds import Recent
 from agent.control.clock import Clock
-from agent.control.guard import Guard, Passed, read
+from agent.control.guard import Guard, Passed, read, told_time
 from agent.control.marks import KeptMarks, Mark
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.rates import Passage, Rates
@@ -169,8 +169,7 @@ class Gate:
 
     def _too_late(self) -> str:
         """Why it expired, with what there is to compare: one of two clocks may be wrong."""
-        clock_us = self._clock.now_us()
-        return f"the command expired before it arrived: the clock of this device says {clock_us}"
+        return f"the command expired before it arrived; it is {told_time(self._clock.now_us())} here"
 
     def _decide(self, message: CommandMessage) -> Decision:
         address = self._address(message)

@@ -148,11 +148,11 @@ class Guard:
         if request.expires is None:
             raise CommandError(401, "expires: is missing; a signed command needs it")
         if request.expires < now_us:
-            raise CommandError(401, f"the command expired before it arrived; it is {_clock(now_us)} here")
+            raise CommandError(401, f"the command expired before it arrived; it is {told_time(now_us)} here")
         if request.expires > now_us + MAX_AHEAD_S * 1_000_000:
             raise CommandError(
                 401,
-                f"expires: must be at most {MAX_AHEAD_S} s from now; it is {_clock(now_us)} here",
+                f"expires: must be at most {MAX_AHEAD_S} s from now; it is {told_time(now_us)} here",
             )
         return request.expires
 
@@ -167,7 +167,7 @@ class Guard:
             raise CommandError(
                 401,
                 "the command may have been carried out already: it expires before one that is forgotten; "
-                f"it is {_clock(self._clock.now_us())} here",
+                f"it is {told_time(self._clock.now_us())} here",
             )
         elif self._marks.full(mark.key):
             raise CommandError(
@@ -185,5 +185,6 @@ def _moment(time_us: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(time_us // 1_000_000, dt.UTC)
 
 
-def _clock(time_us: int) -> str:
+def told_time(time_us: int) -> str:
+    """As errors tell it, in UTC."""
     return _moment(time_us).isoformat(timespec="seconds").replace("+00:00", "Z")
