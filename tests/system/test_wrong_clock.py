@@ -15,7 +15,7 @@ from tests.system.agent_process import AgentProcess
 from tests.waiting import eventually
 from tests.watcher import Watcher
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 SCENE: dict[str, Any] = {"id": "scene", "source": "test://scene?size=320x240&fps=25"}
 FACTS: dict[str, Any] = {"id": "facts", "kind": "probe", "interval": 0.2}
@@ -37,7 +37,7 @@ class Stuck(BaseAlgo):
 HOUR_S = 3600.0
 HOUR_US = 3_600_000_000
 YEAR_US = 365 * 24 * HOUR_US
-SOON_S = 30.0  # on a machine that is busy with other things
+SOON_S = 60.0  # on a machine that is busy with other things
 
 
 @pytest.fixture
