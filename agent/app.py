@@ -113,7 +113,10 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
 
         pulse.watch(
             Part(name="delivery", limit_s=DELIVERY_LIMIT_S, owes_since=delivery.progress),
-            Part(name="sinks", limit_s=DELIVERY_LIMIT_S, owes_since=sinks.progress),
+            *(
+                Part(name=f"sink:{name}", limit_s=DELIVERY_LIMIT_S, owes_since=progress)
+                for name, progress in sinks.progress().items()
+            ),
             Part(name="store", limit_s=STORE_LIMIT_S, owes_since=control.owes_since),
             Part(
                 name="fork_server",

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -128,9 +127,9 @@ class Sinks:
         """What each is doing, by id."""
         return {sink.config.id: sink.status() for sink in self._sinks}
 
-    def progress(self) -> float:
-        """When the thread that hangs for longest last turned (monotonic seconds); now, without sinks."""
-        return min((sink.progress() for sink in self._sinks), default=time.monotonic())
+    def progress(self) -> Mapping[str, Callable[[], float]]:
+        """What tells when the thread of each sink last turned (monotonic seconds), by the sink's id."""
+        return {sink.config.id: sink.progress for sink in self._sinks}
 
     def __bool__(self) -> bool:
         return bool(self._sinks)

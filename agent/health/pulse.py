@@ -31,7 +31,7 @@ class Part:
     Asked in the event loop, once a tick: it must not wait.
     """
 
-    name: str  # of few: it is a label of metrics
+    name: str  # closed set, or with the id of something configured: it is a label of metrics
     limit_s: float
     owes_since: Callable[[], float | None]
 

@@ -182,6 +182,7 @@ def prometheus(tmp_path: Path, broker: Mosquitto) -> Iterator[Prometheus]:
     agent.configure(
         [{"id": "scene", "source": "test://scene?size=320x240"}],
         [{"id": "facts", "kind": "probe", "interval": 0.1}],
+        [{"id": "archive", "kind": "file", "params": {"folder": str(tmp_path)}}],
         health={"listen": address},
     )
     with agent, Prometheus(tmp_path / "prometheus", address) as running:

@@ -90,7 +90,8 @@ class Hangable(AgentProcess):
             },
             program=("-m", "tests.system.hanging", str(self._order), str(limit_s)),
         )
-        self.configure([SCENE], [FACTS], health={"listen": f"127.0.0.1:{self.port}"})
+        archive = {"id": "archive", "kind": "file", "params": {"folder": str(folder)}}
+        self.configure([SCENE], [FACTS], [archive], health={"listen": f"127.0.0.1:{self.port}"})
 
     def __enter__(self) -> Self:
         self.manager.__enter__()
@@ -156,7 +157,7 @@ class Hangable(AgentProcess):
 
     def hung(self, since: int = 0) -> list[str]:
         """The parts that were found hanging, by the log."""
-        return re.findall(r'"event": ?"part\.hangs".*?"part": ?"(\w+)"', self.log()[since:])
+        return re.findall(r'"event": ?"part\.hangs".*?"part": ?"([\w:]+)"', self.log()[since:])
 
 
 @contextmanager
@@ -189,6 +190,11 @@ def test_delivery_thread(agent: Hangable) -> None:
         agent.wait_hung("delivery")
     assert agent.hung(since).count("delivery") == 1, "told once"
     assert "part.goes_on" in agent.log()[since:]
+
+
+def test_thread_of_a_sink(agent: Hangable) -> None:
+    with agent.hangs("sink"):
+        agent.wait_hung("sink:archive")
 
 
 def test_event_loop(agent: Hangable) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from agent import app
 from agent.cli import main
 from agent.control.store import Store
-from agent.delivery import courier
+from agent.delivery import courier, sink_courier
 from agent.health import pulse
 from agent.health.listener import Answer, HealthListener
 from agent.supervise import site
@@ -86,7 +86,7 @@ def shorten_limits(limit_s: float) -> None:
     """So that a test takes seconds."""
     for name in ("DELIVERY_LIMIT_S", "STORE_LIMIT_S", "FORK_SERVER_LIMIT_S", "CONNECTION_LIMIT_S"):
         vars(app)[name] = limit_s
-    vars(courier)["IDLE_S"] = TURN_S
+    vars(courier)["IDLE_S"] = vars(sink_courier)["IDLE_S"] = TURN_S
     pulse.Pulse.__init__.__kwdefaults__["tick_limit_s"] = limit_s  # type: ignore[index]
     capture_spec = vars(site)["capture_spec"]
     vars(site)["capture_spec"] = lambda *args: replace(capture_spec(*args), beat_timeout_s=BEAT_LIMIT_S)
@@ -96,6 +96,7 @@ if __name__ == "__main__":
     order = Path(sys.argv.pop(1))
     signal.signal(signal.SIGUSR1, on_order)
     hang_before("delivery", courier.Courier, "_turn")
+    hang_before("sink", sink_courier.SinkCourier, "_turn")
     hang_before("store", Store, "commit")
     hang_tick()
     hang_listener()
