@@ -8,7 +8,6 @@ always past.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAX_MARKS = 4096  # for each key; more signed commands get 429 until some of its have expired
@@ -45,7 +44,8 @@ class Marks:
         self._marks: dict[str, Mark] = {}
         self._by_expiry: list[tuple[int, str]] = []
         self._counts: Counter[str] = Counter()
-        self._add_all(kept.marks)
+        for mark in kept.marks:
+            self.add(mark)
 
     def get(self, mark_id: str) -> Mark | None:
         """The mark of a command that was taken."""
@@ -75,8 +75,3 @@ class Marks:
     def full(self, key: str) -> bool:
         """Whether no more can be remembered for a key."""
         return self._counts[key] >= MAX_MARKS
-
-    def _add_all(self, marks: Iterable[Mark]) -> None:
-        for mark in marks:
-            if mark.expires_us > self.floor_us:
-                self.add(mark)

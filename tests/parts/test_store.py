@@ -336,6 +336,10 @@ def test_signed_commands_are_remembered_until_they_expire_and_then_what_expired(
     with Store(tmp_path, clock=clock) as store:  # the clock was set back: the first stays out all the same
         assert store.marks == KeptMarks(marks=(second, third), floor_us=now + 10)
         store.commit(None, None, _mark(4, now + 5))
+        clock.us = now + 6
+        store.commit(None, None, second)
+    with Store(tmp_path, clock=clock) as store:  # the floor does not sink
+        assert store.marks == KeptMarks(marks=(second, third), floor_us=now + 10)
         clock.us = now + 1000
         store.commit(None, None, _mark(5, now + 2000))
     with Store(tmp_path, clock=clock) as store:
