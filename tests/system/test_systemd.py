@@ -102,6 +102,7 @@ def attempts():
 def facts():
     lines = Path("/proc/self/status").read_text().splitlines()
     status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    Path("/dev/shm/left-by-walls").write_text("x")
     own = {path: outcome(write, path) for path in ("/var/lib/vedette", "/tmp", "/var/tmp")}
     return {"uid": os.getuid(), "own": own, "limits": {name: status[name] for name in
         ("CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")}, "devices": sorted(os.listdir("/dev"))}
@@ -367,7 +368,9 @@ def test_walls_hold(machine: Machine, service: Service, watcher: Watcher) -> Non
     service.configure(TRY_WALLS)
     service.systemctl("start")
     data: dict[str, Any] = watcher.wait_for_results(1, START_S, algorithm="walls")[0]["data"]
+    assert (machine.root / "dev/shm/left-by-walls").exists()  # shared memory is everybody's …
     service.systemctl("stop")
+    assert not (machine.root / "dev/shm/left-by-walls").exists()  # … and RemoveIPC tidies up
     assert {name: outcome for name, outcome in data["attempts"].items() if outcome == "succeeded"} == {}
     environment = [f"{name}={value}" for name, value in libraries_of_python().items()]
     walls = ("/opt/vedette/bin/python", "/etc/vedette/algos/walls.py")
