@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
@@ -11,16 +12,18 @@ from typing import Any
 from agent import log
 from agent.config.secret import Secrets
 from agent.config.settings import Settings
-from agent.config.tables import EMBEDDED
+from agent.config.tables import EMBEDDED, DeliveryConfig
 from agent.contract.status import DeviceState
 from agent.contract.topics import Topics
 from agent.control.control import Control
 from agent.control.messages import CommandMessage
 from agent.control.store import Store
+from agent.delivery.announcer import Announcer
 from agent.delivery.delivery import Delivery, SpoolSettings
 from agent.delivery.endpoint import Endpoint
-from agent.delivery.messages import Inbound, Link, LinkState
+from agent.delivery.messages import Inbound, Kind, Link, LinkState
 from agent.delivery.sink_delivery import SinkDelivery, Sinks
+from agent.delivery.spool import Bounds
 from agent.errors import ConfigError, StateError
 from agent.health.listener import CONNECTION_LIMIT_S, HealthListener
 from agent.health.pulse import Part, Pulse
@@ -69,6 +72,8 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_broker(settings))
         delivery = stack.enter_context(_delivery(settings, secrets, url, topics, store.epoch, inbound, pulse))
+        announcer = Announcer(topics, delivery.ledger, delivery.put)
+        stack.callback(announcer.tell_end)
         sinks = await stack.enter_async_context(_sinks(settings, secrets))
         here = Here(
             settings, secrets, topics, store.epoch, delivery.put, delivery.counters, sinks, delivery.facts
@@ -109,6 +114,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
 
         def tick() -> str:
             measure.tick()
+            announcer.tell(time.monotonic())
             return here.tick()
 
         pulse.watch(
@@ -257,13 +263,17 @@ def _delivery(
         will=device_status(topics, DeviceState.LOST, epoch),
         farewell=partial(device_status, topics, DeviceState.OFFLINE, epoch),
         drain_rate=settings.delivery.drain_rate,
+        keep_unmatched=settings.delivery.unmatched == "keep",
         spool=SpoolSettings(
             path=settings.paths.state_dir / "spool.sqlite3",
             durability=settings.delivery.durability,
-            max_bytes=settings.delivery.spool_max_bytes,
-            max_age_s=settings.delivery.spool_max_age_s,
+            bounds=Bounds(
+                max_bytes=settings.delivery.spool_max_bytes, max_age_s=settings.delivery.spool_max_age_s
+            ),
+            classes=_bounds(settings.delivery),
         ),
     )
+    delivery.ledger.accepted(epoch, 0)
     delivery.put(device_status(topics, DeviceState.ONLINE, epoch))
     return delivery
 
@@ -281,6 +291,19 @@ def _sinks(settings: Settings, secrets: Secrets) -> Sinks:
             for config in settings.sinks
         ]
     )
+
+
+def _bounds(config: DeliveryConfig) -> dict[Kind, Bounds]:
+    """What may wait on disk of each class, where it is less than of all together."""
+    classes: dict[Kind, tuple[int | None, int | None]] = {
+        "event": (config.events_max_bytes, config.events_max_age_s),
+        "result": (config.results_max_bytes, config.results_max_age_s),
+        "metric": (config.metrics_max_bytes, config.metrics_max_age_s),
+    }
+    return {
+        kind: Bounds(max_bytes=size or config.spool_max_bytes, max_age_s=age_s or config.spool_max_age_s)
+        for kind, (size, age_s) in classes.items()
+    }
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:

@@ -85,8 +85,7 @@ class Measure:
             Outgoing(
                 topic=self._topic,
                 payload=told.json_bytes(),
-                kind="state",
-                qos=0,  # without a link it is dropped: the next one says more
+                kind="metric",
                 content_type="application/json",
             )
         )

@@ -55,7 +55,7 @@ class Message:
 
 
 class Watcher:
-    """Subscribed, inside its `with`, to all topics of one device (or, without `device`, of all).
+    """Subscribed, inside its `with`, to all topics of one device (without `device`, of all), or to `filters`.
 
     Its session outlives a restart of the broker, and it connects again by itself, so that what was
     published with QoS 1 in between arrives too. Unbounded on purpose: a test looks at everything.
@@ -67,6 +67,7 @@ class Watcher:
         device: str | None = None,
         *,
         prefix: str = "vedette/v1",
+        filters: Sequence[str] = (),
         certificates: Certificates | None = None,
         ca: Path | None = None,
     ) -> None:
@@ -74,8 +75,8 @@ class Watcher:
         self.prefix = prefix
         self.name = f"watcher-{secrets.token_hex(6)}"
         self._url = urlsplit(url)
-        self._filters = [f"{prefix}/#"]
-        if device is not None:
+        self._filters = list(filters) or [f"{prefix}/#"]
+        if device is not None and not filters:
             self._filters = [f"{prefix}/d/{device}/#", f"{prefix}/client/{self.name}/#"]
         self._changed = threading.Condition()
         self._messages: list[Message] = []

@@ -57,6 +57,8 @@ def title(device: Device) -> Text:
         missing = known.missing_count
         title.append(f"   epoch {known.epoch}, {known.heard} results, ", "dim")
         title.append(f"{missing} missing" if missing else "none missing", "bold red" if missing else "dim")
+        if known.announced:
+            title.append(f", {known.announced} dropped on the device", "bold red")
     return title
 
 

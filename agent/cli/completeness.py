@@ -17,11 +17,33 @@ class Completeness:
     last: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)  # both ends included
     given_up: int = 0
+    announced: int = 0  # dropped on the device, which says so
 
     @property
     def missing_count(self) -> int:
-        """Results of this epoch that have not come, and were published after the first that did."""
+        """Results that have not come, were made after the first that did, and nobody knows why."""
         return self.given_up + sum(last - first + 1 for first, last in self.missing)
+
+    def explain(self, first: int, last: int) -> int:
+        """The device says that it has dropped these; how many of them were missing."""
+        rest: list[tuple[int, int]] = []
+        for begin, end in self.missing:
+            parts = ((begin, min(end, first - 1)), (max(begin, last + 1), end))
+            rest += (
+                [part for part in parts if part[0] <= part[1]]
+                if begin <= last and first <= end
+                else [(begin, end)]
+            )
+        explained = sum(end - begin + 1 for begin, end in self.missing) - sum(
+            end - begin + 1 for begin, end in rest
+        )
+        self.missing = rest
+        self.announced += explained
+        return explained
+
+    def missing_of(self, first: int, last: int) -> list[tuple[int, int]]:
+        """What is still missing of these."""
+        return [(max(a, first), min(b, last)) for a, b in self.missing if a <= last and first <= b]
 
     def hear(self, seq: int) -> tuple[int, int] | bool:
         """Note a result: the gap that shows before it, else whether it is new."""

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from agent.cli.completeness import Completeness
 from agent.contract.decode import PayloadError
+from agent.contract.gaps import Gaps
 from agent.contract.result import Result, unpack_result
 from agent.contract.status import AlgorithmStatus, DeviceState, DeviceStatus, Reported, StreamStatus
-from agent.contract.topics import REPORTED, RESULT, RESULT_JSON, STATUS, STREAM_STATUS
+from agent.contract.topics import GAPS, REPORTED, RESULT, RESULT_JSON, STATUS, STREAM_STATUS
 from agent.delivery.messages import Inbound
 
 _RATE_OVER = 20  # results that the rate is taken from
@@ -55,6 +56,7 @@ class Device:
     report: Reported | None = None
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
     completeness: Completeness | None = None
+    gaps: Gaps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Observed:
     def filters(self) -> list[str]:
         """What to subscribe to: all results of a device, since only these together are gapless."""
         only = {} if self._device is None else {"device": self._device}
-        rows = (STATUS, REPORTED, STREAM_STATUS, RESULT, RESULT_JSON)
+        rows = (STATUS, REPORTED, GAPS, STREAM_STATUS, RESULT, RESULT_JSON)
         return [row.filter(self._prefix, **only) for row in rows]
 
     def hear(self, message: Inbound) -> Iterator[Happening]:
@@ -108,6 +110,10 @@ class Observed:
                 yield from self._stream_status(self._at(ids["device"]), ids["stream"], message.payload)
             elif ids := REPORTED.match(self._prefix, message.topic):
                 yield from self._reported(self._at(ids["device"]), message.payload)
+            elif ids := GAPS.match(self._prefix, message.topic):
+                device = self._at(ids["device"])
+                device.gaps = Gaps.model_validate_json(message.payload) if message.payload else None
+                yield from self._explained(device)
         except (PayloadError, ValidationError):
             yield Notice("", f"{message.topic}: not of the contract", bad=True)
 
@@ -125,9 +131,10 @@ class Observed:
             if found is False:  # sent again, or the JSON twin
                 return
             if isinstance(found, tuple):
-                first, last = found
-                names = f"result {first} is" if first == last else f"results {first} to {last} are"
-                yield Notice(device.id, f"epoch {result.epoch}: {names} missing", bad=True)
+                yield from self._explained(device)
+                for first, last in known.missing_of(*found):
+                    names = f"result {first} is" if first == last else f"results {first} to {last} are"
+                    yield Notice(device.id, f"epoch {result.epoch}: {names} missing", bad=True)
         if self._stream not in (None, result.stream) or self._algorithm not in (None, result.algorithm):
             return
         pair = device.pairs.setdefault((result.stream, result.algorithm), Pair(result))
@@ -137,6 +144,18 @@ class Observed:
         pair.arrivals_s.append(self._clock_s())
         self.results += 1
         yield result
+
+    def _explained(self, device: Device) -> Iterator[Notice]:
+        known = device.completeness
+        for gap in device.gaps.gaps if device.gaps is not None and known is not None else ():
+            if (
+                known is not None
+                and gap.epoch == known.epoch
+                and (count := known.explain(gap.first, gap.last))
+            ):
+                what = "1 result was" if count == 1 else f"{count} results were"
+                text = f"epoch {gap.epoch}: {what} dropped on the device: {gap.reason}"
+                yield Notice(device.id, text, bad=True)
 
     def _status(self, device: Device, payload: bytes) -> Iterator[Notice]:
         before = device.status

@@ -163,6 +163,23 @@ class DeliveryConfig(Table):
         le=100_000,
         description="messages a second, at most, of those sent late, after an outage",
     )
+    unmatched: Literal["deliver", "keep"] = Field(
+        default="deliver",
+        description="a result that no subscriber wanted, if the broker says so (MQTT 5): with `keep` it is "
+        "sent again once there is one",
+    )
+    events_max_bytes: Whole | None = Field(
+        default=None, ge=65_536, description="of these, for events, which are dropped last; default: all"
+    )
+    events_max_age_s: Whole | None = Field(default=None, ge=60, description="default: spool_max_age_s")
+    results_max_bytes: Whole | None = Field(
+        default=None, ge=65_536, description="likewise for results; default: all"
+    )
+    results_max_age_s: Whole | None = Field(default=None, ge=60, description="default: spool_max_age_s")
+    metrics_max_bytes: Whole = Field(
+        default=8_388_608, ge=65_536, description="likewise for metrics, which are dropped first"
+    )
+    metrics_max_age_s: Whole = Field(default=86_400, ge=60, description="likewise")
 
 
 class PathsConfig(Table):

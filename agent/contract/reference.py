@@ -14,54 +14,20 @@ from agent.contract.asyncapi import asyncapi
 from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
 from agent.contract.commands import BURST_S, CODES, MAX_CLIENTS, QUIET_S, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
-from agent.contract.digest import Digest
-from agent.contract.info import Hardware, Info, KindInfo, LimitsInfo, VerbInfo
+from agent.contract.reference_documents import status_documents
 from agent.contract.result import Result
 from agent.contract.signed import MAX_AHEAD_S, SIGNED_MARK, SignedRequest
 from agent.contract.status import (
-    AlgorithmState,
-    AlgorithmStatus,
-    DeviceStatus,
-    FrameCounts,
     Reported,
-    StreamState,
-    StreamStatus,
 )
 from agent.contract.tables import fields_table
 from agent.contract.topics import DEFAULT_PREFIX, TOPICS
 from agent.contract.verbs import VERBS, Verb
 from agent.contract.yaml import to_yaml
-from agent.errors import Cause
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 _MiB = 1 << 20
-
-_STREAM_STATES = {
-    StreamState.OPENING: "its source is being opened, no frame has come yet",
-    StreamState.RUNNING: "frames are coming",
-    StreamState.RETRYING: "no frames: `cause` and `error` say why, `retry_in_s` when it is opened again",
-    StreamState.PAUSED: "on request; camera and decoder are free",
-    StreamState.ENDED: "a finite source was played to its end",
-    StreamState.REFUSED: "cannot run as it is configured (shared memory, secret): see `error`",
-}
-_ALGORITHM_STATES = {
-    AlgorithmState.IDLE: "it has no streams",
-    AlgorithmState.STARTING: "a worker is loading (`init()`)",
-    AlgorithmState.RUNNING: "at least one worker is ready",
-    AlgorithmState.RETRYING: "its worker ended or was killed; started again in `retry_in_s`",
-    AlgorithmState.BROKEN: "five starts in a row failed; left alone until `algorithm.restart` or a change",
-    AlgorithmState.REFUSED: "cannot run as it is configured (kind, parameters, shared memory): see `error`",
-}
-_CAUSES = {
-    Cause.AUTH: "user name or password refused",
-    Cause.NOT_FOUND: "the server, file or device answers, and has no such stream",
-    Cause.REFUSED: "nobody listens there, or the host cannot be reached",
-    Cause.TIMEOUT: "no answer, or frames stopped coming",
-    Cause.CODEC: "a codec, container or pixel format that cannot be decoded here",
-    Cause.CORRUPT: "data that is not what it says",
-    Cause.ENDED: "the stream is over",
-}
 
 
 def documents() -> dict[str, str]:
@@ -71,7 +37,7 @@ def documents() -> dict[str, str]:
 
 def markdown() -> str:
     """The reference for people."""
-    parts = (_topics(), _results(), _documents(), _commands(), *(map(_verb, VERBS.values())), _limits())
+    parts = (_topics(), _results(), status_documents(), _commands(), *(map(_verb, VERBS.values())), _limits())
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -163,71 +129,13 @@ A subscriber to `{DEFAULT_PREFIX}/d/<device>/s/+/a/+/result` therefore:
 3. takes a number that stays missing, once later ones came and nothing is replayed, as lost, and can name
    it. Results after an outage come later than newer ones do, with `replay` = `1`.
 
+What the device had to drop it announces in `d/<device>/gaps` (below), with the reason; there also stands
+where each epoch ended, so that the last results of an epoch can be missed, too. What is neither there nor in
+`gaps` is on its way. An agent that is killed with `durability = "lazy"` cannot name what it had made in its
+last 50 ms and not yet sent: nobody ever sees these numbers, unless later ones were on their way already.
+
 A subscriber to some streams only sees the numbers of the others missing; it cannot tell them from losses.
 `skipped` is something else: due runs that were never made, because no worker was free.
-"""
-
-
-def _documents() -> str:
-    return f"""
-## Status documents
-
-All are JSON, and but for `metrics` retained and written when they change. Times are integer microseconds
-since the Unix epoch. Counters count since the agent's start. Passwords never appear. Skip keys that you do
-not know.
-
-### `d/<device>/status`
-
-{fields_table(DeviceStatus)}
-
-### `d/<device>/reported`
-
-{fields_table(Reported)}
-
-### `d/<device>/metrics`
-
-Not retained, QoS 0: one that is lost is made up for by the next. For one device, `/metrics`
-([metrics.md](metrics.md)) tells much more.
-
-{fields_table(Digest)}
-
-### `d/<device>/s/<stream>/status`
-
-{fields_table(StreamStatus)}
-
-`frames`: {sentence(FrameCounts)}
-
-{fields_table(FrameCounts)}
-
-{table(("state", "meaning"), [(f"`{state}`", text) for state, text in _STREAM_STATES.items()])}
-
-{table(("cause", "meaning"), [(f"`{cause}`", text) for cause, text in _CAUSES.items()])}
-
-### An algorithm, in `reported` and `algorithm.list`
-
-{fields_table(AlgorithmStatus)}
-
-{table(("state", "meaning"), [(f"`{state}`", text) for state, text in _ALGORITHM_STATES.items()])}
-
-### `d/<device>/info`
-
-{fields_table(Info)}
-
-`hardware`: {sentence(Hardware)}
-
-{fields_table(Hardware)}
-
-`kinds`: {sentence(KindInfo)}
-
-{fields_table(KindInfo)}
-
-`commands`: {sentence(VerbInfo)}
-
-{fields_table(VerbInfo)}
-
-`limits`: {sentence(LimitsInfo)}
-
-{fields_table(LimitsInfo)}
 """
 
 

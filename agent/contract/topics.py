@@ -10,6 +10,7 @@ from agent.config.ids import ID_PATTERN
 from agent.contract.commands import Reply, Request
 from agent.contract.decode import JSON_TYPE, MSGPACK_TYPE
 from agent.contract.digest import Digest
+from agent.contract.gaps import Gaps
 from agent.contract.info import Info
 from agent.contract.result import Result
 from agent.contract.status import DeviceStatus, Reported, StreamStatus
@@ -113,8 +114,14 @@ METRICS = Topic(
     name="metrics",
     path="d/{device}/metrics",
     payload=Digest,
-    description="How the device fares, in flat numbers, every `health.publish_s`; lost without a connection.",
-    qos=0,
+    description="How the device fares, in flat numbers, every `health.publish_s`. Waits in an outage.",
+)
+GAPS = Topic(
+    name="gaps",
+    path="d/{device}/gaps",
+    payload=Gaps,
+    description="Which results were dropped on the device, and where each epoch ends.",
+    retain=True,
 )
 COMMAND = Topic(
     name="command",
@@ -197,6 +204,7 @@ TOPICS: tuple[Topic, ...] = (
     INFO,
     REPORTED,
     METRICS,
+    GAPS,
     STREAM_STATUS,
     RESULT,
     RESULT_JSON,
@@ -255,6 +263,11 @@ class Topics:
     def metrics(self) -> str:
         """Not retained: what was then."""
         return METRICS.build(self.prefix, device=self.device)
+
+    @property
+    def gaps(self) -> str:
+        """Retained."""
+        return GAPS.build(self.prefix, device=self.device)
 
     @property
     def response(self) -> str:

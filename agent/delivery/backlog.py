@@ -34,6 +34,7 @@ LIMITS: dict[Kind, Limits] = {
     "reply": Limits(count=1_000, size_bytes=8 << 20),
     "event": Limits(count=10_000, size_bytes=8 << 20),
     "result": Limits(count=20_000, size_bytes=32 << 20),
+    "metric": Limits(count=1_000, size_bytes=4 << 20),
     "snapshot": Limits(count=40, size_bytes=16 << 20),  # also the parts of a diagnosis, a dozen
 }
 
@@ -76,6 +77,7 @@ class Backlog:
         self._again: deque[Entry] = deque()
         self._dropped: list[Entry] = []
         self._linked = False
+        self._absent = False  # nobody subscribes to results
         self.only_saved = False  # hold back events and results that the spool does not have yet
 
     def __len__(self) -> int:
@@ -104,7 +106,7 @@ class Backlog:
     def accept(self, entry: Entry) -> None:
         """Queue a message; replies and snapshots are never late, for they are of no use later."""
         kind = entry.message.kind
-        entry.late = not self._linked and kind in SPOOLED
+        entry.late = (not self._linked or self._absent) and kind in SPOOLED
         lane = self._lanes[kind]
         lane.append(entry)
         while lane.full():
@@ -135,6 +137,23 @@ class Backlog:
     def link_down(self) -> None:
         """From now on, what is accepted is late, and so is what waits of events and results."""
         self._linked = False
+        self._all_late()
+
+    def audience(self, *, absent: bool) -> None:
+        """Whether somebody subscribes to results: else they wait, as without a link."""
+        self._absent = absent
+        if absent:
+            self._all_late()
+
+    def wait_again(self, entries: Iterable[Entry]) -> None:
+        """Put back events and results that had no subscriber, in their old order, before what waits."""
+        for entry in reversed(list(entries)):
+            entry.late = True
+            lane = self._lanes[entry.message.kind]
+            lane.late.appendleft(entry)
+            lane.size_bytes += entry.size_bytes
+
+    def _all_late(self) -> None:
         for kind in SPOOLED:
             lane = self._lanes[kind]
             for entry in lane.live:
@@ -148,6 +167,7 @@ class Backlog:
         Without a link all of them; with one only while memory is crowded, and then live ones, too.
         """
         released: list[Entry] = []
+        linked = linked and not self._absent
         for kind in SPOOLED:
             lane = self._lanes[kind]
             while lane.late and lane.late[0].row is not None and (not linked or lane.full(0.5)):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from agent.delivery.attempts import Attempts
+from agent.delivery.audience import Audience
 from agent.delivery.backlog import Entry
 from agent.delivery.desk import Desk
 from agent.delivery.dial import DIAL_TIMEOUT_S, Dial
@@ -46,6 +47,7 @@ class Courier:
         flush_s: float,
         spool: Spool | None,
         durability: Durability,
+        keep_unmatched: bool,
     ) -> None:
         self.turned_s = time.monotonic()
         self._endpoint = endpoint
@@ -58,6 +60,7 @@ class Courier:
         self._flush_s = flush_s
         self._spool = spool
         self._durability = durability
+        self._audience = Audience(keep=keep_unmatched)
         self._saver: Saver | None = None
         self._attempts = Attempts.begin(endpoint.protocol)
         self._window = Window()
@@ -103,6 +106,8 @@ class Courier:
         self._take_events(now)
         if self._saver is not None:
             self._saver.turn(now, linked=self._accepted is not None)
+        if unheard := self._audience.given_up(now):
+            self._desk.unheard(unheard)
         if self._accepted is not None:
             self._send(now)
         if self._session is not None:
@@ -132,8 +137,9 @@ class Courier:
         due = now + IDLE_S
         if self._accepted is not None:
             due = min(due, self._misc_s)
+            due = min(due, self._audience.doubt_s)
             if self._late_waiting() and self._window.late_room:
-                due = min(due, now + self._pace.wait_s())
+                due = min(due, max(now + self._pace.wait_s(), self._audience.next_s))
         elif self._dial is not None or self._session is not None:
             due = min(due, self._began_s + DIAL_TIMEOUT_S)
         else:
@@ -223,7 +229,7 @@ class Courier:
         answered = self._session is not None
         if self._session is not None:
             self._session.close()
-        in_flight = self._window.ended(by_peer=by_peer, now_s=now)
+        in_flight = self._window.ended(by_peer=by_peer, now_s=now) + self._audience.take_held()
         for entry in in_flight:
             if entry.ends >= ENDS:
                 self._refuse(entry, f"ends the connection: {error}", for_good=True)
@@ -266,7 +272,9 @@ class Courier:
     def _next(self, now: float) -> Entry | None:
         """What is live, else what is late if the pace allows: from disk first, for that is older."""
         entry = self._desk.next(late=False)
-        if entry is None and self._late_waiting() and self._window.late_room and self._pace.ready(now):
+        late = entry is None and self._late_waiting() and self._window.late_room and self._pace.ready(now)
+        if late and self._audience.may_send(now):
+            self._audience.probed(now)
             entry = self._saver.next() if self._saver is not None else None
             if entry is None:
                 entry = self._desk.next(late=True)
@@ -297,8 +305,12 @@ class Courier:
             return
         if acked.code >= _REFUSED:
             self._refuse(entry, f"{acked.text} (0x{acked.code:02x})")
-        else:
-            self._deliver(entry, unmatched=acked.code == _NO_SUBSCRIBERS)
+            return
+        unmatched, was_absent = acked.code == _NO_SUBSCRIBERS, self._audience.absent
+        for done, unheard in self._audience.answered(entry, unmatched=unmatched, now_s=time.monotonic()):
+            self._deliver(done, unmatched=unheard)
+        if was_absent and not self._audience.absent:
+            self._desk.heard()
 
     def _deliver(self, entry: Entry, *, unmatched: bool) -> None:
         self._desk.delivered(entry, unmatched=unmatched)
@@ -341,7 +353,9 @@ class Courier:
             self._session.close()
         if self._dial is not None:
             self._dial.abandon(_ABANDON_S)
-        self._desk.link_down(self._window.ended(by_peer=False, now_s=time.monotonic()))
+        self._desk.link_down(
+            self._window.ended(by_peer=False, now_s=time.monotonic()) + self._audience.take_held()
+        )
 
     def _tell(self, link: Link) -> None:
         if self._on_link is not None:

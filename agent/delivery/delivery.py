@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,12 +12,16 @@ from agent.delivery.backlog import Limits
 from agent.delivery.courier import Courier
 from agent.delivery.desk import Desk
 from agent.delivery.endpoint import Endpoint
-from agent.delivery.messages import DeliveryCounters, Gap, Inbound, Kind, Link, Outgoing
+from agent.delivery.ledger import Gap, Ledger
+from agent.delivery.messages import DeliveryCounters, Inbound, Kind, Link, Outgoing
 from agent.delivery.saver import Durability
-from agent.delivery.spool import Spool
+from agent.delivery.spool import Bounds, Spool
 
 FLUSH_S = 2.0  # at the end, for what is still queued
 _JOIN_S = 10.0  # the thread ends within FLUSH_S, or the 5 s of a TCP connection under way
+
+
+BOUNDS = Bounds(max_bytes=268_435_456, max_age_s=604_800.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +30,8 @@ class SpoolSettings:
 
     path: Path
     durability: Durability = "lazy"
-    max_bytes: int = 268_435_456
-    max_age_s: float = 604_800.0
+    bounds: Bounds = BOUNDS
+    classes: Mapping[Kind, Bounds] = field(default_factory=dict)
 
 
 class Delivery:
@@ -57,7 +61,9 @@ class Delivery:
         flush_s: float = FLUSH_S,
         limits: dict[Kind, Limits] | None = None,
         spool: SpoolSettings | None = None,
+        keep_unmatched: bool = False,
     ) -> None:
+        """`keep_unmatched`: results wait while nobody subscribes to them (MQTT 5 alone tells)."""
         self._desk = Desk(limits, spooling=spool is not None)
         self._courier = Courier(
             endpoint,
@@ -71,6 +77,7 @@ class Delivery:
             flush_s=flush_s,
             spool=self._spool(spool) if spool is not None else None,
             durability=spool.durability if spool is not None else "lazy",
+            keep_unmatched=keep_unmatched,
         )
         self._thread = threading.Thread(target=self._courier.run, name="vedette-delivery", daemon=True)
 
@@ -96,7 +103,12 @@ class Delivery:
 
     def gaps(self) -> tuple[Gap, ...]:
         """Ranges of results and events that were dropped on this device, oldest first."""
-        return self._desk.gaps()
+        return self._desk.ledger.gaps()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Gaps and the ends of epochs, for subscribers."""
+        return self._desk.ledger
 
     def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
         """The last messages that the broker would not have, each with the reason."""
@@ -123,8 +135,9 @@ class Delivery:
     def _spool(self, settings: SpoolSettings) -> Spool:
         return Spool(
             settings.path,
-            max_bytes=settings.max_bytes,
-            max_age_s=settings.max_age_s,
+            settings.bounds,
+            classes=settings.classes,
+            ledger=self._desk.ledger,
             on_drop=self._desk.drop,
         )
 

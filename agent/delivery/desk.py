@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from agent.delivery.backlog import Backlog, Entry, Limits
-from agent.delivery.messages import SPOOLED, DeliveryCounters, Gap, Kind, Outgoing
+from agent.delivery.ledger import Ledger
+from agent.delivery.messages import SPOOLED, DeliveryCounters, Kind, Outgoing
 from agent.delivery.states import States
 
 FLEETING = 200  # messages with QoS 0 that may wait for the next turn
@@ -30,8 +31,8 @@ class Desk:
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._tally: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
-        self._gaps: list[Gap] = []
-        self._records_changed = False
+        self._dead_changed = False
+        self.ledger = Ledger()
         self._spooling = spooling
         self._fresh: deque[Entry] = deque()  # not on disk, in order of acceptance; also some that are done
         self._fresh_limit = _FRESH
@@ -51,6 +52,8 @@ class Desk:
                 self._fleeting.append(message)
             else:
                 self._tally["accepted"] += 1
+                if message.epoch is not None and message.seq is not None:
+                    self.ledger.accepted(message.epoch, message.seq)
                 if message.kind != "state":
                     self._backlog.accept(entry)
                     self._account_dropped()
@@ -81,15 +84,10 @@ class Desk:
             tally = dict(self._tally)
             tally["waiting"] = len(self._backlog) + self._states.unsettled
             tally["waiting_bytes"] = self._backlog.size_bytes + self._states.size_bytes
-            tally["gaps"] = len(self._gaps)
+            tally["gaps"] = len(self.ledger.gaps())
             tally["superseded"] = self._states.superseded
             tally["republished"] = self._states.republished
             return DeliveryCounters(dropped=dict(self._dropped), **tally)
-
-    def gaps(self) -> tuple[Gap, ...]:
-        """Ranges of results and events dropped here, oldest first."""
-        with self._lock:
-            return tuple(self._gaps)
 
     def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
         """The last messages that the broker would not have, each with the reason."""
@@ -177,23 +175,34 @@ class Desk:
                 self._tally["delivered"] += 1
                 self._tally["unmatched"] += unmatched
 
+    def unheard(self, entries: list[Entry]) -> None:
+        """Nobody subscribes to results: these wait again, and so do all that come."""
+        with self._lock:
+            self._tally["in_flight"] -= len(entries)
+            self._backlog.audience(absent=True)
+            self._backlog.wait_again(entries)
+
+    def heard(self) -> None:
+        """Somebody subscribes to results again."""
+        with self._lock:
+            self._backlog.audience(absent=False)
+
     def refused(self, entry: Entry, reason: str, *, for_good: bool = False) -> None:
         """The broker will not have it; `for_good`: a state is not tried on the next connection either."""
         with self._lock:
             if self._settle(entry):
                 self._tally["dead"] += 1
                 self._dead.append((entry.message, reason))
-                self._records_changed = True
-                self._gap(entry.message.epoch, entry.message.seq, reason)
+                self._dead_changed = True
+                self._gap(entry.message, reason)
             if for_good and entry.message.kind == "state":
                 self._states.forget(entry)
 
     # Called from the delivery thread, about the spool.
 
-    def remember(self, gaps: Iterable[Gap], dead: Iterable[tuple[Outgoing, str]]) -> None:
-        """Take over the records of earlier processes."""
+    def remember(self, dead: Iterable[tuple[Outgoing, str]]) -> None:
+        """Take over the dead letters of earlier processes."""
         with self._lock:
-            self._gaps = [*gaps, *self._gaps]
             self._dead.extendleft(reversed(list(dead)))
 
     def fresh_since(self) -> float | None:
@@ -241,17 +250,15 @@ class Desk:
             evicted, self._evicted = self._evicted, []
             return evicted + self._backlog.release_saved(linked=linked)
 
-    def drop(self, drop: tuple[Kind, int | None, int | None, str]) -> None:
-        """The spool has dropped a message: its kind, epoch, seq and the reason."""
-        kind, epoch, seq, reason = drop
+    def drop(self, kind: Kind) -> None:
+        """The spool has given up a message."""
         with self._lock:
             self._dropped[kind] += 1
-            self._gap(epoch, seq, reason)
 
-    def take_records_changed(self) -> bool:
-        """Whether there are gaps or dead letters that are not on disk."""
+    def take_dead_changed(self) -> bool:
+        """Whether there are dead letters that are not on disk."""
         with self._lock:
-            changed, self._records_changed = self._records_changed, False
+            changed, self._dead_changed = self._dead_changed, False
             return changed
 
     def disk(self, **counters: int) -> None:
@@ -279,7 +286,7 @@ class Desk:
                 continue
             entry.done = True
             self._dropped[entry.message.kind] += 1
-            self._gap(entry.message.epoch, entry.message.seq, "memory full")
+            self._gap(entry.message, "memory full")
 
     def _trim_fresh(self) -> None:
         """Let go of what is done, before it is more than what is not."""
@@ -287,18 +294,6 @@ class Desk:
             self._fresh = deque(entry for entry in self._fresh if not entry.done)
             self._fresh_limit = max(_FRESH, 2 * len(self._fresh))
 
-    def _gap(self, epoch: int | None, seq: int | None, reason: str) -> None:
-        if epoch is not None and seq is not None:
-            add_gap(self._gaps, Gap(epoch=epoch, first=seq, last=seq, reason=reason))
-            self._records_changed = True
-
-
-def add_gap(gaps: list[Gap], new: Gap, limit: int = 1_000) -> None:
-    """Add a gap, joined to the one before where it continues it; the oldest of more than `limit` go."""
-    old = gaps[-1] if gaps else None
-    same = old is not None and (old.epoch, old.reason) == (new.epoch, new.reason)
-    if old is not None and same and 0 <= new.first - old.last <= 1:
-        gaps[-1] = Gap(epoch=old.epoch, first=old.first, last=max(old.last, new.last), reason=old.reason)
-    else:
-        gaps.append(new)
-        del gaps[:-limit]
+    def _gap(self, message: Outgoing, reason: str) -> None:
+        if message.epoch is not None and message.seq is not None:
+            self.ledger.dropped(message.epoch, message.seq, reason)

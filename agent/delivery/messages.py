@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-Kind = Literal["state", "reply", "event", "result", "snapshot"]
+Kind = Literal["state", "reply", "event", "result", "metric", "snapshot"]
 """state: retained, the last one of a topic wins. reply: answers a command. snapshot: a picture."""
 
-KINDS: tuple[Kind, ...] = ("state", "reply", "event", "result", "snapshot")  # most urgent first
+KINDS: tuple[Kind, ...] = ("state", "reply", "event", "result", "metric", "snapshot")  # most urgent first
 
-SPOOLED: tuple[Kind, ...] = ("event", "result")  # kept on disk; most valuable first
+SPOOLED: tuple[Kind, ...] = ("event", "result", "metric")  # kept on disk; most valuable first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +87,6 @@ class Link:
     attempts: int = 0  # failed in a row
     protocol: str | None = None  # "5" or "3.1.1", when connected
     retry_in_s: float | None = None  # when waiting
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """Results or events dropped on the device: a range of `seq` of one epoch, both ends included."""
-
-    epoch: int
-    first: int
-    last: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,11 +31,11 @@ class Saver:
         self._desk = desk
         self._spool = spool
         self._wait_s = lazy_s if durability == "lazy" else 0.0
-        self._strict = durability == "strict"
+        self._strict = desk.ledger.strict = durability == "strict"
         self._ahead: deque[Entry] = deque()  # read, to be sent next
         self._delete_s: float | None = None
         self._tidy_s = time.monotonic() + _TIDY_S
-        desk.remember(spool.gaps(), spool.dead())
+        desk.remember(spool.dead())
         self._report()
 
     def turn(self, now_s: float, *, linked: bool) -> None:
@@ -52,12 +52,14 @@ class Saver:
         if (due or now_s >= self._tidy_s) and now_s >= self._spool.retry_s:
             self._spool.flush()
             self._delete_s, self._tidy_s = None, now_s + _TIDY_S
-            self._keep_records()
+            self._keep_dead()
         self._report()
 
     def due_s(self) -> float:
         """When the next turn is needed at the latest."""
         due = self._tidy_s
+        if self._delete_s is None and self._desk.ledger.is_dirty:
+            self._delete_s = time.monotonic() + _DELETE_S
         if self._delete_s is not None:
             due = min(due, self._delete_s)
         fresh_s = self._desk.fresh_since()
@@ -90,8 +92,9 @@ class Saver:
         """Write everything that is left, and settle the books."""
         while self._write(time.monotonic()) == _BATCH:
             pass
+        self._desk.ledger.end()
         self._spool.flush()
-        self._keep_records()
+        self._keep_dead()
         for entry in self._desk.take_evicted(linked=False):
             self._spool.release(entry)
         for entry in self._ahead:
@@ -111,9 +114,9 @@ class Saver:
             self._spool.forget(entry)
         return len(batch)
 
-    def _keep_records(self) -> None:
-        if self._desk.take_records_changed():
-            self._spool.keep(self._desk.gaps(), self._desk.dead_letters())
+    def _keep_dead(self) -> None:
+        if self._desk.take_dead_changed():
+            self._spool.keep_dead(self._desk.dead_letters())
 
     def _report(self) -> None:
         self._desk.disk(

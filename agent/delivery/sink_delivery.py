@@ -12,11 +12,12 @@ from agent.config.sinks import SinkConfig
 from agent.contract.status import SinkStatus
 from agent.delivery.backlog import LIMITS, Limits
 from agent.delivery.desk import Desk
-from agent.delivery.messages import Gap, Outgoing
+from agent.delivery.ledger import Gap
+from agent.delivery.messages import Outgoing
 from agent.delivery.sink_courier import SinkCourier
 from agent.delivery.sink_link import Starter
 from agent.delivery.sink_state import SinkProgress
-from agent.delivery.spool import Spool
+from agent.delivery.spool import Bounds, Spool
 
 FLUSH_S = 1.5  # at the end, for what is still queued
 _GRACE_S = 0.5  # for the process, to end by itself
@@ -52,8 +53,8 @@ class SinkDelivery:
         self._progress = SinkProgress(config)
         spool = Spool(
             spool_path(state_dir, config.id),
-            max_bytes=config.max_bytes,
-            max_age_s=config.max_age_s,
+            Bounds(max_bytes=config.max_bytes, max_age_s=config.max_age_s),
+            ledger=self._desk.ledger,
             on_drop=self._desk.drop,
         )
         self._courier = SinkCourier(
@@ -87,7 +88,7 @@ class SinkDelivery:
 
     def gaps(self) -> tuple[Gap, ...]:
         """Ranges of results that were dropped for this sink, oldest first."""
-        return self._desk.gaps()
+        return self._desk.ledger.gaps()
 
     def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
         """The last results that the sink would not have, each with the reason."""

@@ -18,14 +18,22 @@ CREATE TABLE IF NOT EXISTS messages (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_rank ON messages (rank, id);
 CREATE TABLE IF NOT EXISTS totals (
-    only INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, next_id INTEGER NOT NULL,
-    clock_s REAL NOT NULL
+    only INTEGER PRIMARY KEY, next_id INTEGER NOT NULL, clock_s REAL NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS gaps (epoch INTEGER, first INTEGER, last INTEGER, reason TEXT) STRICT;
+CREATE TABLE IF NOT EXISTS sums (
+    rank INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS dropped (
+    id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    count INTEGER NOT NULL, reason TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS epochs (
+    epoch INTEGER PRIMARY KEY, last INTEGER NOT NULL, ended INTEGER NOT NULL, exact INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS dead (
     rank INTEGER, topic TEXT, payload BLOB, epoch INTEGER, seq INTEGER, reason TEXT
 ) STRICT;
-INSERT OR IGNORE INTO totals VALUES (1, 0, 0, 1, 0.0);
+INSERT OR IGNORE INTO totals (only, next_id, clock_s) VALUES (1, 1, 0.0);
 """
 
 BRIEF = "id, rank, epoch, seq, size"  # enough of a message to drop it

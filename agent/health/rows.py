@@ -20,7 +20,8 @@ from agent.health import about
 from agent.health.row import Row, by, row
 from agent.health.vitals import Vitals
 
-MESSAGE_KINDS: Final = ("state", "reply", "event", "result", "snapshot")  # delivery's, which is above
+# What delivery, which is above, knows of messages.
+MESSAGE_KINDS: Final = ("state", "reply", "event", "result", "metric", "snapshot")
 
 
 def _seconds(milliseconds: float | None) -> float | None:

@@ -108,6 +108,18 @@ def test_completeness_names_what_is_missing_and_takes_what_comes_late() -> None:
     assert (known.heard, known.repeated, known.missing_count) == (6, 2, 2)
 
 
+def test_what_the_device_has_announced_is_not_missing() -> None:
+    known = Completeness(epoch=1)
+    for seq in (1, 10, 20):
+        known.hear(seq)
+    assert known.explain(4, 12) == 8
+    assert known.missing == [(2, 3), (13, 19)]
+    assert known.missing_of(2, 15) == [(2, 3), (13, 15)]
+    assert (known.explain(4, 12), known.announced, known.missing_count) == (0, 8, 9)
+    assert known.explain(0, 100) == 9
+    assert (known.missing, known.announced) == ([], 17)
+
+
 def test_completeness_is_bounded() -> None:
     known = Completeness(epoch=1)
     for seq in range(0, 4 * MAX_RANGES, 2):

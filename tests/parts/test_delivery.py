@@ -75,9 +75,9 @@ def test_results_arrive_in_order_and_once(broker: Mosquitto, watcher: Watcher) -
         eventually(links.connected)
         for number in range(2_000):
             delivery.put(result(number))
-        eventually(lambda: delivery.counters().delivered == 2_000)
+        eventually(lambda: delivery.counters().delivered == 2_000, 30)
         counters = delivery.counters()
-    eventually(lambda: len(numbers(watcher)) >= 2_000)
+    eventually(lambda: len(numbers(watcher)) >= 2_000, 30)
     assert numbers(watcher) == list(range(2_000))
     assert (counters.accepted, counters.waiting, counters.in_flight, counters.resent) == (2_000, 0, 0, 0)
     assert links.seen[-1].state is LinkState.STOPPED

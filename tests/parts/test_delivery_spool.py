@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.delivery.backlog import LIMITS, Limits
-from agent.delivery.delivery import Delivery, SpoolSettings
+from agent.delivery.delivery import BOUNDS, Delivery, SpoolSettings
 from agent.delivery.messages import DeliveryCounters, LinkState
 from agent.delivery.saver import Durability
 from tests.broker import Mosquitto
@@ -187,7 +187,9 @@ def test_an_agent_that_is_killed(
 def test_events_and_results_that_do_not_fit_are_named(broker: Mosquitto, tmp_path: Path) -> None:
     links = Links()
     broker.stop()
-    spool = SpoolSettings(path=tmp_path / "spool.db", max_bytes=100 * result(0).size_bytes)
+    spool = SpoolSettings(
+        path=tmp_path / "spool.db", bounds=replace(BOUNDS, max_bytes=100 * result(0).size_bytes)
+    )
     with Delivery(endpoint_of(broker.url), on_link=links, spool=spool) as delivery:
         delivery.put(replace(result(0), kind="event"))
         for base in range(1, 401, 20):

@@ -328,7 +328,7 @@ def test_every_counter_of_delivery_is_there() -> None:
 def test_what_was_never_dropped_is_zero() -> None:
     values = samples(scraped(Seen(REPORT.model_copy(update={"delivery": {"dropped_event": 2}}))))
     dropped = {kind: values["vedette_delivery_dropped_total", kind] for kind in KINDS}
-    assert dropped == {"state": 0, "reply": 0, "event": 2, "result": 0, "snapshot": 0}
+    assert dropped == {"state": 0, "reply": 0, "event": 2, "result": 0, "metric": 0, "snapshot": 0}
 
 
 def test_each_scrape_is_of_now() -> None:

@@ -4,9 +4,8 @@ import pytest
 
 from agent.delivery.attempts import Attempts
 from agent.delivery.backlog import LIMITS, Backlog, Entry, Limits
-from agent.delivery.desk import add_gap
 from agent.delivery.endpoint import Endpoint
-from agent.delivery.messages import Gap, Kind, LinkCause, Outgoing
+from agent.delivery.messages import Kind, LinkCause, Outgoing
 from agent.delivery.pace import Pace
 from agent.delivery.states import States
 from agent.delivery.window import WINDOW, Window
@@ -209,13 +208,6 @@ def test_the_pace_is_kept() -> None:
         assert pace.wait_s() > 0
         now += pace.wait_s()
     assert 1_980 <= sent <= 2_020
-
-
-def test_gaps_are_joined() -> None:
-    gaps: list[Gap] = []
-    for epoch, seq, reason in ((1, 1, "a"), (1, 2, "a"), (1, 2, "a"), (1, 3, "b"), (2, 4, "b"), (2, 9, "b")):
-        add_gap(gaps, Gap(epoch=epoch, first=seq, last=seq, reason=reason), limit=3)
-    assert [(gap.epoch, gap.first, gap.last) for gap in gaps] == [(1, 3, 3), (2, 4, 4), (2, 9, 9)]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """The spool on a real file: order, bounds, records, and what a broken disk does to it."""
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from agent.delivery import spool as module
+from agent.delivery import spool_file
 from agent.delivery.backlog import Entry
-from agent.delivery.messages import Gap, Kind, Outgoing
-from agent.delivery.spool import Drop, Spool
+from agent.delivery.ledger import Gap, Ledger, Reached
+from agent.delivery.messages import Kind, Outgoing
+from agent.delivery.spool import Bounds, Spool
 
 
 def entry(number: int, kind: Kind = "result", size: int = 100) -> Entry:
@@ -28,10 +32,22 @@ def entry(number: int, kind: Kind = "result", size: int = 100) -> Entry:
     return Entry(message, time.monotonic(), message.size_bytes)
 
 
-def spool_at(folder: Path, drops: list[Drop] | None = None, **others: float) -> Spool:
-    limits = {"max_bytes": 1 << 30, "max_age_s": 3_600.0} | others
-    dropped: list[Drop] = [] if drops is None else drops
-    return Spool(folder / "spool.db", on_drop=dropped.append, **limits)  # type: ignore[arg-type]
+def spool_at(
+    folder: Path,
+    drops: list[Kind] | None = None,
+    ledger: Ledger | None = None,
+    *,
+    max_bytes: int = 1 << 30,
+    max_age_s: float = 3_600.0,
+    classes: dict[Kind, Bounds] | None = None,
+) -> Spool:
+    return Spool(
+        folder / "spool.db",
+        Bounds(max_bytes=max_bytes, max_age_s=max_age_s),
+        classes=classes,
+        ledger=Ledger() if ledger is None else ledger,
+        on_drop=([] if drops is None else drops).append,
+    )
 
 
 def store(spool: Spool, *entries: Entry) -> None:
@@ -97,21 +113,90 @@ def test_ids_are_never_used_again(tmp_path: Path) -> None:
 
 
 def test_the_oldest_result_goes_first_and_events_last(tmp_path: Path) -> None:
-    drops: list[Drop] = []
+    drops: list[Kind] = []
+    ledger = Ledger()
     size = entry(0).size_bytes
-    with spool_at(tmp_path, drops, max_bytes=size * 10) as spool:
+    with spool_at(tmp_path, drops, ledger, max_bytes=size * 10) as spool:
         store(spool, entry(100, "event"), *(entry(number) for number in range(9)))
         store(spool, *(entry(number) for number in range(9, 12)))
-        assert [(kind, seq) for kind, _, seq, _ in drops] == [("result", 0), ("result", 1), ("result", 2)]
+        assert drops == ["result"] * 3
+        assert ledger.gaps() == (Gap(epoch=3, first=0, last=2, count=3, reason="spool full"),)
         assert spool.bytes <= size * 10
         for number in range(101, 115):
             store(spool, entry(number, "event"))
-        assert [seq for kind, _, seq, _ in drops if kind == "event"] == [100, 101, 102, 103, 104]
-        assert {reason for *_, reason in drops} == {"spool full"}
+        assert drops == ["result"] * 12 + ["event"] * 5
+        assert [(gap.first, gap.last) for gap in ledger.gaps()] == [(0, 11), (100, 104)]
+
+
+def test_each_class_has_bounds_of_its_own(tmp_path: Path) -> None:
+    drops: list[Kind] = []
+    size = entry(0).size_bytes
+    classes: dict[Kind, Bounds] = {
+        "event": Bounds(max_bytes=size * 3, max_age_s=1e6),
+        "metric": Bounds(max_bytes=size * 2, max_age_s=1e6),
+    }
+    with spool_at(tmp_path, drops, max_bytes=size * 10, classes=classes) as spool:
+
+        def store_each(kind: Kind, count: int) -> None:
+            for number in range(count):
+                store(spool, entry(number, kind))
+
+        store_each("metric", 5)
+        assert drops == ["metric"] * 3
+        store_each("event", 5)
+        assert drops == ["metric"] * 3 + ["event"] * 2
+        store_each("result", 8)
+        assert drops[5:] == ["metric"] * 2 + ["result"]  # the least valuable first, when all is full
+        assert spool.rows == 10
+    with spool_at(tmp_path, drops, max_bytes=size * 10, classes=classes) as spool:
+        assert spool.rows == 10
+        assert seqs(spool.read(20)) == [2, 3, 4, *range(1, 8)]
+
+
+def test_a_gap_is_on_disk_with_the_transaction_that_drops(tmp_path: Path) -> None:
+    """A kill at any moment leaves the messages or the record of their loss."""
+    size = entry(0).size_bytes
+    with spool_at(tmp_path, max_bytes=size * 4) as spool:
+        for number in range(10):
+            store(spool, entry(number))
+        copied = tmp_path / "after-a-kill"
+        copied.mkdir()
+        for file in tmp_path.glob("spool.db*"):
+            shutil.copy(file, copied)
+        with spool_at(copied, ledger=(found := Ledger())) as again:
+            assert seqs(again.read(10)) == [6, 7, 8, 9]
+        assert found.gaps() == (Gap(epoch=3, first=0, last=5, count=6, reason="spool full"),)
+        assert found.epochs() == (Reached(epoch=3, last=9),)
+
+
+def test_a_spool_of_an_older_agent_is_taken_over(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as db:
+        db.executescript("""
+            CREATE TABLE messages (
+                id INTEGER PRIMARY KEY, rank INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
+                content_type TEXT, correlation BLOB, properties TEXT, epoch INTEGER, seq INTEGER,
+                size INTEGER NOT NULL, clock_s REAL NOT NULL
+            ) STRICT;
+            CREATE TABLE totals (
+                only INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+                next_id INTEGER NOT NULL, clock_s REAL NOT NULL
+            ) STRICT;
+            CREATE TABLE gaps (epoch INTEGER, first INTEGER, last INTEGER, reason TEXT) STRICT;
+            INSERT INTO totals VALUES (1, 2, 160, 8, 5.0);
+            INSERT INTO messages VALUES (6, 1, 'd/x/result', x'31', NULL, NULL, NULL, 2, 40, 80, 1.0);
+            INSERT INTO messages VALUES (7, 0, 'd/x/event', x'32', NULL, NULL, NULL, 2, 41, 80, 1.0);
+        """)
+        db.commit()
+    with spool_at(tmp_path) as spool:
+        assert (spool.rows, spool.bytes, spool.errors) == (2, 160, 0)
+        assert seqs(spool.read(10)) == [41, 40]
+        (row,) = spool.write([entry(1)]) or [0]
+        assert row == 8
 
 
 def test_age_does_not_follow_the_wall_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drops: list[Drop] = []
+    drops: list[Kind] = []
+    ledger = Ledger()
     now = time.monotonic()
     monkeypatch.setattr(module.time, "monotonic", lambda: now)  # type: ignore[attr-defined]
     monkeypatch.setattr(module.time, "time", lambda: 4e9)  # type: ignore[attr-defined]
@@ -120,22 +205,20 @@ def test_age_does_not_follow_the_wall_clock(tmp_path: Path, monkeypatch: pytest.
         now += 50
         store(spool, entry(2))
     now = 5.0  # another boot
-    with spool_at(tmp_path, drops, max_age_s=60) as spool:
+    with spool_at(tmp_path, drops, ledger, max_age_s=60) as spool:
         spool.flush()
         assert not drops
         now += 20
         spool.flush()
-        assert [(seq, reason) for _, _, seq, reason in drops] == [(1, "too old")]
+        assert [(gap.first, gap.last, gap.reason) for gap in ledger.gaps()] == [(1, 1, "too old")]
         assert seqs(spool.read(10)) == [2]
 
 
-def test_records_are_kept(tmp_path: Path) -> None:
-    gap = Gap(epoch=3, first=4, last=9, reason="spool full")
+def test_dead_letters_are_kept(tmp_path: Path) -> None:
     letter = entry(1).message
     with spool_at(tmp_path) as spool:
-        spool.keep([gap], [(letter, "Not authorized (0x87)")])
+        spool.keep_dead([(letter, "Not authorized (0x87)")])
     with spool_at(tmp_path) as spool:
-        assert spool.gaps() == [gap]
         ((kept, reason),) = spool.dead()
         assert (kept.topic, kept.payload, kept.seq) == (letter.topic, letter.payload, 1)
         assert reason == "Not authorized (0x87)"
@@ -194,18 +277,19 @@ def test_a_second_owner_is_refused(tmp_path: Path) -> None:
 def test_a_database_that_is_full_refuses_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_S", 0.0)
+    monkeypatch.setattr(spool_file, "RETRY_S", 0.0)
     with spool_at(tmp_path) as spool:
         store(spool, *(entry(number, size=1_000) for number in range(10)))
-        assert spool._db is not None
-        pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
-        spool._db.execute(f"PRAGMA max_page_count = {pages}")
+        db = spool._file._db
+        assert db is not None
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
         assert spool.write([entry(11, size=100_000)]) is None
         for one in spool.read(10):
             spool.forget(one)
         spool.flush()
         assert spool.on_disk == 0
-        spool._db.execute("PRAGMA max_page_count = 100000")
+        db.execute("PRAGMA max_page_count = 100000")
         assert spool.write([entry(11, size=100_000)]) is not None
 
 
@@ -220,7 +304,8 @@ def test_a_million_rows_open_at_once(tmp_path: Path) -> None:
             " (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000)"
             " SELECT i, 1, 'd/x/result', x'00', NULL, NULL, NULL, 1, i, 60, 0.0 FROM n"
         )
-        db.execute("UPDATE totals SET rows = 1000000, bytes = 60000000, next_id = 1000001")
+        db.execute("UPDATE totals SET next_id = 1000001")
+        db.execute("INSERT OR REPLACE INTO sums VALUES (1, 1000000, 60000000)")
         db.execute("COMMIT")
     db.close()
     began = time.monotonic()
