@@ -1,20 +1,18 @@
 """The delivery thread: one loop that waits for the socket, for new messages and for the clock."""
 
-import random
 import selectors
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from agent.delivery.attempts import Attempts
 from agent.delivery.audience import Audience
 from agent.delivery.backlog import Entry
+from agent.delivery.connector import Connector
 from agent.delivery.desk import Desk
-from agent.delivery.dial import DIAL_TIMEOUT_S, Dial
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.hearing import Hearing
-from agent.delivery.messages import Inbound, Link, LinkCause, LinkState, Outgoing
+from agent.delivery.messages import Inbound, Link, LinkState, Outgoing
 from agent.delivery.pace import Pace
 from agent.delivery.reasons import LinkError
 from agent.delivery.saver import Durability, Saver
@@ -25,7 +23,6 @@ from agent.delivery.window import ENDS, Window
 IDLE_S = 2.0  # the loop turns at least that often: keep-alive, and proof of life for the watchdog
 ACK_TIMEOUT_S = 60.0  # a broker that leaves a message unanswered for so long gets a new connection
 _GOODBYE_S = 1.0  # for the last message and DISCONNECT
-_ABANDON_S = 5.5  # a TCP connection under way ends within 5 s
 _NO_SUBSCRIBERS = 0x10
 _REFUSED = 0x80
 
@@ -50,32 +47,25 @@ class Courier:
         keep_unmatched: bool,
     ) -> None:
         self.turned_s = time.monotonic()
-        self._endpoint = endpoint
         self._desk = desk
+        self._connector = Connector(endpoint, will, desk.wake, self._on_begin)
         self._hearing = Hearing(subscriptions, endpoint.address)
         self._on_inbound = on_inbound
         self._on_link = on_link
-        self._will = will
         self._farewell = farewell
         self._flush_s = flush_s
         self._spool = spool
         self._durability = durability
         self._audience = Audience(keep=keep_unmatched)
         self._saver: Saver | None = None
-        self._attempts = Attempts.begin(endpoint.protocol)
         self._window = Window()
         self._pace = Pace(drain_rate)
-        self._dial: Dial | None = None
-        self._stuck: Dial | None = None  # an abandoned try that still hangs
         self._session: Session | None = None
         self._accepted: Accepted | None = None
         self._fd = -1
-        self._began_s = 0.0  # of this try
         self._accepted_s = 0.0
-        self._retry_s = 0.0
         self._misc_s = 0.0
         self._flush_until_s: float | None = None
-        self._random = random.Random()  # noqa: S311  jitter
 
     def run(self) -> None:
         """Until the desk is closing."""
@@ -140,10 +130,10 @@ class Courier:
             due = min(due, self._audience.doubt_s)
             if self._late_waiting() and self._window.late_room:
                 due = min(due, max(now + self._pace.wait_s(), self._audience.next_s))
-        elif self._dial is not None or self._session is not None:
-            due = min(due, self._began_s + DIAL_TIMEOUT_S)
+        elif self._session is not None:
+            due = min(due, self._connector.limit_s)
         else:
-            due = min(due, self._retry_s)
+            due = min(due, self._connector.due_s)
         if self._flush_until_s is not None:
             due = min(due, self._flush_until_s)
         return due if self._saver is None else min(due, self._saver.due_s())
@@ -156,38 +146,19 @@ class Courier:
                 self._session.misc()
                 self._hearing.turn(self._session, now)
             oldest = self._window.oldest_s
-            if self._accepted is None and now > self._began_s + DIAL_TIMEOUT_S:
-                self._lose(self._slow("no answer to CONNECT"), by_peer=False, now=now)
+            if self._accepted is None and now > self._connector.limit_s:
+                self._lose(self._connector.slow("no answer to CONNECT"), by_peer=False, now=now)
             elif oldest is not None and now > oldest + ACK_TIMEOUT_S:
-                self._lose(self._slow("no answer to a message"), by_peer=False, now=now)
-        elif self._dial is not None:
-            outcome = self._dial.outcome()
-            if isinstance(outcome, Session):
-                self._dial, self._session = None, outcome
-                self._misc_s = now + IDLE_S
-            elif isinstance(outcome, LinkError):
-                self._dial = None
-                self._lose(outcome, by_peer=False, now=now)
-            elif now > self._began_s + DIAL_TIMEOUT_S:
-                self._dial.abandon()
-                self._stuck, self._dial = self._dial, None
-                self._lose(self._slow("no connection"), by_peer=False, now=now)
-        elif now >= self._retry_s and not self._desk.closing:
-            self._begin_try(now)
-
-    def _slow(self, what: str) -> LinkError:
-        return LinkError(LinkCause.TIMEOUT, f"{what} within the time limit, {self._endpoint.address}")
+                self._lose(self._connector.slow("no answer to a message"), by_peer=False, now=now)
+            return
+        outcome = self._connector.turn(now, begin=not self._desk.closing)
+        if isinstance(outcome, Session):
+            self._session = outcome
+            self._misc_s = now + IDLE_S
+        elif outcome is not None:
+            self._lose(outcome, by_peer=False, now=now)
 
     # The connection.
-
-    def _begin_try(self, now: float) -> None:
-        if self._stuck is not None and self._stuck.alive:
-            self._retry_s = now + IDLE_S  # its name look-up still hangs: another one would hang beside it
-            return
-        self._stuck = None
-        self._began_s = now
-        self._tell(Link(state=LinkState.CONNECTING, attempts=self._attempts.backoff.failures))
-        self._dial = Dial(Session(self._endpoint, self._attempts.protocol, self._will), self._desk.wake)
 
     def _take_events(self, now: float) -> None:
         session = self._session
@@ -208,7 +179,7 @@ class Courier:
 
     def _enter(self, session: Session, accepted: Accepted, now: float) -> None:
         self._accepted, self._accepted_s = accepted, now
-        self._attempts = self._attempts.accepted()
+        self._connector.accepted()
         self._window.open(accepted.receive_max)
         self._desk.count("subscriptions_refused", -len(self._hearing))
         self._hearing.begin(session)
@@ -236,16 +207,14 @@ class Courier:
         lasted_s = 0.0 if self._accepted is None else now - self._accepted_s
         self._session, self._accepted = None, None
         self._desk.link_down(entry for entry in in_flight if entry.ends < ENDS)
-        self._attempts, at_once = self._attempts.failed(error.cause, lasted_s=lasted_s, answered=answered)
-        delay_s = 0.0 if at_once else self._attempts.backoff.delay_s(self._random.random())
-        self._retry_s = now + delay_s
+        delay_s = self._connector.failed(error, lasted_s=lasted_s, answered=answered, now_s=now)
         self._desk.count("connects_failed", lasted_s == 0.0)
         self._tell(
             Link(
                 state=LinkState.WAITING,
                 cause=error.cause,
                 reason=str(error),
-                attempts=self._attempts.backoff.failures,
+                attempts=self._connector.failures,
                 retry_in_s=round(delay_s, 3),
             )
         )
@@ -351,11 +320,13 @@ class Courier:
                 ):
                     self._session.write()
             self._session.close()
-        if self._dial is not None:
-            self._dial.abandon(_ABANDON_S)
+        self._connector.end()
         self._desk.link_down(
             self._window.ended(by_peer=False, now_s=time.monotonic()) + self._audience.take_held()
         )
+
+    def _on_begin(self, failures: int) -> None:
+        self._tell(Link(state=LinkState.CONNECTING, attempts=failures))
 
     def _tell(self, link: Link) -> None:
         if self._on_link is not None:
