@@ -42,7 +42,9 @@ mount -t overlay overlay -o lowerdir=/,upperdir={folder}/changes,workdir={folder
 exec systemd-nspawn --quiet --register=no --keep-unit --console=pipe --boot --directory={folder}/root \
     {options} systemd.unit=basic.target
 """
-_UNSHARED = ["unshare", "--mount", "--propagation", "private", "--fork", "--kill-child"]
+# Its process and mount namespaces end with it, and it with the tests, also when they are killed.
+_UNSHARED = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", "--pid"]
+_UNSHARED += ["--mount-proc", "--fork", "--kill-child"]
 
 
 class Machine:
