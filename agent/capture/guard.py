@@ -58,8 +58,8 @@ class StreamGuard:
         self.target = urlunsplit((parts.scheme[:4], netloc, parts.path, parts.query, ""))
         self.options: dict[str, str] = {}
         if not self._rtsp:
-            app = parts.path.strip("/").partition("/")[0]
-            self.options = {"rtmp_tcurl": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{app}"}
+            here = parts.netloc.rpartition("@")[2]
+            self.options = {"rtmp_tcurl": f"{parts.scheme}://{here}/{_application(parts.path)}"}
 
     def close(self) -> None:
         """See `Guard.close`."""
@@ -88,6 +88,13 @@ class StreamGuard:
             self.refusal = SourceError(Cause.FORBIDDEN, str(err))
         finally:
             self._doorway.drop(server)
+
+
+def _application(path: str) -> str:
+    """The part of an RTMP path that names the application, as FFmpeg takes it: of three levels, two."""
+    first, _, rest = path.strip("/").partition("/")
+    instance, more, _ = rest.partition("/")
+    return f"{first}/{instance}" if more and ":" not in instance else first
 
 
 def _address_of(server: socket.socket) -> str:

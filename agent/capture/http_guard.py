@@ -9,7 +9,7 @@ import http.client
 import os
 import re
 import socket
-from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from agent.capture.dial import Dialler, encrypted
 from agent.capture.doorway import Doorway
@@ -27,6 +27,7 @@ _NOT_PASSED_UP = ("connection", "proxy-connection", "proxy-authorization", "acce
 _PASSED_DOWN = ("content-type", "content-range", "accept-ranges", "www-authenticate", "set-cookie")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _MAX_PORT = 65_535
+_AS_IT_IS = "%/:=&?~#+!$,;'@()*[]|"
 _HTTP_ERRORS = (OSError, http.client.HTTPException, ValueError)
 
 _Place = tuple[str, int]
@@ -178,7 +179,10 @@ def _ask(
 ) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(parts.hostname or "")
     connection.sock = server
-    path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    # A redirect may name letters that are not encoded, which http.client refuses.
+    path = quote(
+        urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=_AS_IT_IS, errors="surrogateescape"
+    )
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in headers:
         connection.putheader(name, value)

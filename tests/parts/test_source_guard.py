@@ -450,6 +450,37 @@ def test_others_get_no_way_through_the_guard(rules: Rules) -> None:
             gate.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "application"),
+    [("/live/door", "live"), ("/live/one/door", "live/one"), ("/live/mp4:a/door", "live"), ("/live", "live")],
+)
+def test_an_rtmp_server_is_told_its_own_name(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch, path: str, application: str
+) -> None:
+    """FFmpeg connects to the guard, and says what it would have said to the server."""
+    plain = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as the real one
+        return plain("127.0.0.1" if host == "camera.test" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    said = bytearray()
+
+    def talk(client: socket.socket) -> None:
+        """The handshake, as of the first version, and then silence."""
+        greeting = b""
+        while len(greeting) < 1537:
+            greeting += client.recv(4096)
+        client.sendall(b"\x03" + bytes(1536) + greeting[1:1537])
+        while data := client.recv(4096):
+            said.extend(data)
+
+    with listening(talk) as port:
+        refused(f"rtmp://camera.test:{port}{path}", rules, open_timeout_s=1.0)
+    told = f"rtmp://camera.test:{port}/{application}".encode()
+    assert b"tcUrl\x02" + len(told).to_bytes(2, "big") + told in bytes(said).replace(b"\xc3", b"")
+
+
 # --- files -------------------------------------------------------------------------------------------------
 
 
