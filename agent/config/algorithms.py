@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from agent.config.ids import ID_PATTERN, Id
+from agent.config.ids import ID_PATTERN, MAX_ITEMS, Id
 from agent.config.numbers import WHOLE, Number, Whole
+from agent.config.plain import problem_in
 from agent.config.table import Table
 
 PixelFormat = Literal["bgr24", "rgb24", "gray8", "nv12"]
@@ -26,7 +27,9 @@ class AlgorithmConfig(Table):
         min_length=1, max_length=128, description="installed algorithm, by name: see `vedette kinds`"
     )
     streams: tuple[str, ...] = Field(
-        default=("*",), description='ids of the streams to run on; `["*"]`: every stream, also later ones'
+        default=("*",),
+        max_length=MAX_ITEMS,
+        description='ids of the streams to run on; `["*"]`: every stream, also later ones'
     )
     frame_count: Whole = Field(default=1, ge=1, le=256, description="frames a run gets, oldest first")
     frame_step: Whole = Field(
@@ -82,6 +85,14 @@ class AlgorithmConfig(Table):
         if len(set(streams)) != len(streams):
             raise ValueError("names a stream twice")
         return streams
+
+    @field_validator("params")
+    @classmethod
+    def _plain_parameters(cls, params: dict[str, Any]) -> dict[str, Any]:
+        """They are stored and told again, in JSON and in msgpack."""
+        if (problem := problem_in(params)) is not None:
+            raise ValueError(problem)
+        return params
 
     # These look at keys that stand before their own, so that they speak up whatever else is wrong.
 

@@ -1,13 +1,15 @@
 """Settings in the environment: which variables there are, and what is wrong with those that are set."""
 
-import difflib
-import json
 import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
+
+from agent.config.document import read_json
+from agent.config.nearest import nearest
+from agent.config.problems import MAX_PROBLEMS
 
 PREFIX = "VEDETTE_"
 DELIMITER = "__"
@@ -43,14 +45,14 @@ def unusable_variables(tables: Mapping[str, Any], environ: Mapping[str, str]) ->
         if not asked.startswith(PREFIX) or asked.startswith((*_OTHERS, *maps)):
             continue
         if asked not in known:
-            near = difflib.get_close_matches(asked, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            unusable[name] = f"environment: {name}: unknown setting{hint}"
+            near = nearest(asked, known) if len(unusable) < MAX_PROBLEMS else None
+            hint = f"; did you mean {near}?" if near else ""
+            unusable[name] = f"environment: {_shown(name)}: unknown setting{hint}"
         elif known[asked]:
             try:
-                json.loads(environ[name])
-            except json.JSONDecodeError as err:
-                unusable[name] = f"environment: {name}: must be JSON; {err.msg} at character {err.pos + 1}"
+                read_json(environ[name])
+            except ValueError as err:
+                unusable[name] = f"environment: {name}: must be JSON; {err}"
     return unusable
 
 
@@ -58,8 +60,8 @@ def json_of(table: str, environ: Mapping[str, str]) -> Any:  # noqa: ANN401  any
     """What the variable of a whole table or list says; None when it is not set, or is no JSON."""
     name = _names(environ).get(variable(table))
     try:
-        return None if name is None else json.loads(environ[name])
-    except json.JSONDecodeError:
+        return None if name is None else read_json(environ[name])
+    except ValueError:
         return None
 
 
@@ -88,6 +90,11 @@ def with_variable(line: str, overrides: Mapping[str, Any], environ: Mapping[str,
 def _names(environ: Mapping[str, str]) -> dict[str, str]:
     """Variables by their names in capitals: those of settings may be in small letters."""
     return {name.upper(): name for name in environ}
+
+
+def _shown(name: str) -> str:
+    """A variable's name on one line: it may be anything."""
+    return name if name.isprintable() else repr(name)
 
 
 def _maps(tables: Mapping[str, Any]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What is wrong with a document, in words: where, what, and the nearest name for a misspelt key."""
 
-import difflib
 import json
 import re
 import types
@@ -10,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from agent.config.nearest import nearest
 from agent.config.patterns import WORDS as PATTERN_WORDS
 from agent.config.secret import redact_url
 
@@ -17,6 +17,8 @@ _Location = Sequence[int | str]
 
 _BARE = re.compile(r"[A-Za-z0-9_…-]+")
 _MAX_KEY = 64  # characters of one that are shown
+MAX_PROBLEMS = 50  # that are told; one document may have a hundred thousand
+_MAX_LINE = 500  # characters of what is told of one
 
 _NUMBER = "must be a number"
 _WHOLE = "must be a whole number"
@@ -60,19 +62,34 @@ _WORDS = {  # what pydantic calls a problem, and what people do
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line a problem, `streams[2].fps: …`; never shows a value, which might be a secret."""
+    """One line a problem, `streams[2].fps: …`; never shows a value, which might be a secret.
+
+    Beyond MAX_PROBLEMS the last line says how many there are more.
+    """
     # Masked all the same: some people put a source where its id belongs, and a key can be anything.
     found = error.errors(include_url=False, include_input=False)
-    return [redact_url(_line(problem, model)) for problem in found]
+    lines = [redact_url(_line(problem, model)) for problem in found[:MAX_PROBLEMS]]
+    return [*lines, and_more(len(found) - MAX_PROBLEMS)] if len(found) > MAX_PROBLEMS else lines
+
+
+def readable(lines: Sequence[str]) -> list[str]:
+    """Problems as they are shown: not too many, each on one line, and none too long."""
+    shown = [" ".join(line.splitlines()) for line in lines[:MAX_PROBLEMS]]
+    shown = [line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…" for line in shown]
+    return [*shown, and_more(len(lines) - MAX_PROBLEMS)] if len(lines) > MAX_PROBLEMS else shown
+
+
+def and_more(count: int) -> str:
+    """The line that stands for problems that are not told."""
+    return f"and {count} more"
 
 
 def _line(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     location: _Location = problem["loc"]
     words = _words(problem)
     if problem["type"] == "extra_forbidden":
-        name = str(location[-1])[:_MAX_KEY].lower()
-        near = difflib.get_close_matches(name, _keys_at(model, location[:-1]), n=1)
-        words = f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
+        near = nearest(str(location[-1]).lower(), _keys_at(model, location[:-1]))
+        words = f"unknown key; did you mean `{near}`?" if near else "unknown key"
     elif problem["type"] == "value_error" and location and (named := re.match(r"(\w+): (.*)", words)):
         return f"{_path([*location, named[1]])}: {named[2]}"  # a rule over several keys names one of them
     path = _path(location)
@@ -108,7 +125,7 @@ def _path(location: _Location) -> str:
 def _key(name: str) -> str:
     """A key as TOML writes it: on one line, whatever is in it."""
     name = name if len(name) <= _MAX_KEY else f"{name[:_MAX_KEY]}…"
-    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def _keys_at(model: type[BaseModel], location: _Location) -> list[str]:

@@ -1,9 +1,7 @@
 """All settings, and how they are read: command line over environment over file over defaults."""
 
-import difflib
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -21,9 +19,11 @@ from pydantic_settings import (
 
 from agent.config.addresses import source_problem
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.document import read_toml
 from agent.config.environment import DELIMITER, PREFIX, json_of, unusable_variables, with_variable
-from agent.config.ids import ID_PATTERN
-from agent.config.problems import problems_of
+from agent.config.ids import ID_PATTERN, MAX_ITEMS
+from agent.config.nearest import did_you_mean
+from agent.config.problems import MAX_PROBLEMS, problems_of, readable
 from agent.config.secret import redacted
 from agent.config.sinks import SinkConfig
 from agent.config.streams import StreamConfig
@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     health: HealthConfig = Field(default_factory=HealthConfig)
     log: LogConfig = Field(default_factory=LogConfig)
-    streams: tuple[StreamConfig, ...] = ()
-    algorithms: tuple[AlgorithmConfig, ...] = ()
+    streams: tuple[StreamConfig, ...] = Field(default=(), max_length=MAX_ITEMS)
+    algorithms: tuple[AlgorithmConfig, ...] = Field(default=(), max_length=MAX_ITEMS)
     sinks: tuple[SinkConfig, ...] = ()
     config_file: Path | None = Field(default=None, exclude=True)
 
@@ -116,12 +116,14 @@ def load_settings(config: Path | None = None, overrides: Mapping[str, Any] | Non
         found = [line for problem in problems_of(err, Settings) for line in problem.split("\n")]
         lists = _lists(content, overrides or {})
         found += [line for line in _cross_check_raw(lists) if line not in found]
-        problems += [with_variable(_with_id(line, lists), overrides or {}, os.environ) for line in found]
+        told = found[:MAX_PROBLEMS]
+        problems += [with_variable(_with_id(line, lists), overrides or {}, os.environ) for line in told]
+        problems += found[MAX_PROBLEMS:]  # these are only counted
     finally:
         _file.reset(token)
     if problems:
         where = f"{path}: " if path is not None else ""
-        lines = "".join(f"\n  {problem}" for problem in problems)
+        lines = "".join(f"\n  {problem}" for problem in readable(problems))
         raise ConfigError(f"{where}the configuration cannot be used:{lines}")
     return settings
 
@@ -153,6 +155,7 @@ def _cross_check(
 ) -> list[str]:
     """What only shows when all items are seen together, and what a command is told in other words."""
     problems = []
+    known = frozenset(streams)
     for index, source in sources.items():
         # Not by StreamConfig: to a command the allow-list says 403, whether or not there are such sources.
         if (problem := source_problem(source)) is not None:
@@ -161,9 +164,8 @@ def _cross_check(
         problems += [f"{name}: the id {key!r} is there {n} times" for key, n in Counter(ids).items() if n > 1]
     for index, names in enumerate(asked):
         for stream in names:
-            if stream != "*" and stream not in streams:
-                near = difflib.get_close_matches(stream, streams, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+            if stream != "*" and stream not in known:
+                hint = did_you_mean(stream, known) if len(problems) < MAX_PROBLEMS else ""
                 problems.append(f"algorithms[{index}].streams: there is no stream {stream!r}{hint}")
     return problems
 
@@ -201,14 +203,7 @@ def _is_id(name: object) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise ConfigError(f"{path} cannot be read: {err.strerror}") from err
-    except UnicodeDecodeError as err:
-        raise ConfigError(f"{path} is not UTF-8 text (byte {err.start})") from err
-    except tomllib.TOMLDecodeError as err:
-        raise ConfigError(f"{path} is no TOML: {err}") from err
+    content = read_toml(path)
     if "config_file" in content:
         raise ConfigError(f"{path}: config_file: unknown key")
     return content

@@ -46,6 +46,8 @@ def default_state_dir() -> Path:
 def _named(path: object) -> object:
     if path == "":
         raise ValueError("must not be empty; leave the key out for the default")
+    if isinstance(path, str) and "\0" in path:
+        raise ValueError("has a NUL character in it")
     return path
 
 
@@ -76,7 +78,7 @@ class BrokerConfig(Table):
             "loopback only, for trying out"
         ),
     )
-    username: Annotated[str, AfterValidator(_printable)] | None = Field(
+    username: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printable)] | None = Field(
         default=None, description="user name; default: none"
     )
     password: str | None = Field(default=None, repr=False, description="password, best as `{secret:name}`")

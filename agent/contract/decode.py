@@ -27,11 +27,12 @@ class OversizedError(PayloadError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How large a payload may be, and how deep and wide what is in it."""
+    """How large a payload may be, and how deep and wide what is in it; the same for both codecs."""
 
     payload_bytes: int
     depth: int
     items: int  # in one list or map
+    values: int  # in all lists and maps together, these among them
     text_bytes: int  # one str or bin
 
     def with_payload(self, payload_bytes: int) -> "Limits":
@@ -40,14 +41,17 @@ class Limits:
             payload_bytes=payload_bytes,
             depth=self.depth,
             items=self.items,
+            values=self.values,
             text_bytes=min(self.text_bytes, payload_bytes),
         )
 
 
 # With 1024 levels, msgpack's own bound, and no bound on items, a payload of 256 KiB can claim gigabytes:
 # its decoder allocates a list as long as its header says.
-COMMAND_LIMITS = Limits(payload_bytes=262_144, depth=16, items=4096, text_bytes=65_536)
-RESULT_LIMITS = Limits(payload_bytes=16 << 20, depth=64, items=1 << 20, text_bytes=16 << 20)
+COMMAND_LIMITS = Limits(payload_bytes=262_144, depth=16, items=4096, values=32_768, text_bytes=65_536)
+RESULT_LIMITS = Limits(
+    payload_bytes=16 << 20, depth=64, items=1 << 20, values=16 << 20, text_bytes=16 << 20
+)
 
 
 def codec_of(payload: bytes) -> Codec:
@@ -63,7 +67,7 @@ def unpack(payload: bytes, limits: Limits = RESULT_LIMITS) -> Any:  # noqa: ANN4
     if len(payload) > limits.payload_bytes:
         raise OversizedError(f"{len(payload)} bytes, more than the {limits.payload_bytes} that are allowed")
     tree = _from_json(payload) if codec_of(payload) == "json" else _from_msgpack(payload, limits)
-    _check_depth(tree, limits.depth)
+    _check_shape(tree, limits)
     return tree
 
 
@@ -87,7 +91,7 @@ def _from_msgpack(payload: bytes, limits: Limits) -> Any:  # noqa: ANN401  any t
 
 def _from_json(payload: bytes) -> Any:  # noqa: ANN401  any tree
     try:
-        return json.loads(payload, parse_constant=_refuse_constant)
+        return json.loads(payload.decode(), parse_constant=_refuse_constant)  # UTF-16 is no JSON to others
     except (ValueError, RecursionError) as err:
         raise PayloadError(f"not readable as JSON: {err}") from err
 
@@ -100,16 +104,32 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_depth(tree: object, depth: int) -> None:
+def _check_shape(tree: object, limits: Limits) -> None:
     """Level by level, so that a deep tree cannot exhaust the stack here."""
-    level = [tree]
-    for _ in range(depth + 1):
+    level, values = [tree], 0
+    for _ in range(limits.depth + 1):
+        values += len(level)
+        if values > limits.values:
+            raise PayloadError(f"more than {limits.values} values in all")
+        containers = [node for node in level if isinstance(node, dict | list)]
+        if any(len(node) > limits.items for node in containers):
+            raise PayloadError(f"a list or map of more than {limits.items} items")
+        if any(_too_long(node, limits.text_bytes) for node in level):
+            raise PayloadError(f"a text of more than {limits.text_bytes} bytes")
         level = [
             child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
+            for node in containers
+            for child in ((*node, *node.values()) if isinstance(node, dict) else node)
         ]
         if not level:
             return
-    raise PayloadError(f"more than {depth} levels deep")
+    raise PayloadError(f"more than {limits.depth} levels deep")
+
+
+def _too_long(leaf: object, text_bytes: int) -> bool:
+    """Whether a text has more bytes; a character has at most four."""
+    return (
+        isinstance(leaf, str)
+        and 4 * len(leaf) > text_bytes
+        and len(leaf.encode("utf-8", "surrogatepass")) > text_bytes
+    )

@@ -225,8 +225,8 @@ def _limits() -> str:
 ## Limits
 
 A command may have {limits.payload_bytes} bytes (`security.max_payload_bytes`), lists and maps of
-{limits.items} items, texts of {limits.text_bytes} bytes, and {limits.depth} levels; msgpack extension
-types are refused.
+{limits.items} items, {limits.values} values, keys and lists in all, texts of {limits.text_bytes} bytes, and
+{limits.depth} levels, in JSON and in msgpack. JSON is UTF-8; msgpack extension types are refused.
 
 More than `security.commands_per_s` commands a second, or {BURST_S:g} seconds' worth of them at once, get 429.
 A client is told by its response topic; commands that name none, or another than `client/<id>/resp`, count

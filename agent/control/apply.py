@@ -5,18 +5,20 @@ another command may bring it back. An algorithm may not newly name a stream that
 a misspelling.
 """
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.ids import MAX_ITEMS
+from agent.config.nearest import did_you_mean
+from agent.config.problems import and_more
 from agent.config.streams import StreamConfig
 from agent.contract import commands as c
 from agent.control.desired import ConfigT, Desired, Items
 from agent.errors import CommandError
 
-MAX_ITEMS = 1000  # streams, and algorithms: what is stored and reported stays bounded
+_MAX_TOLD = 5  # streams that are not there, with the nearest that is
 
 Mutation = (
     c.StreamAdd
@@ -56,7 +58,8 @@ def apply(desired: Desired, command: Mutation) -> Desired:  # noqa: PLR0911 - on
         case c.AlgorithmUpdate(id=key):
             before = _config_of(desired.algorithms, key, "algorithm")
             algorithm = command.applied_to(before)
-            _check_streams(desired, [name for name in algorithm.streams if name not in before.streams])
+            known = frozenset(before.streams)
+            _check_streams(desired, [name for name in algorithm.streams if name not in known])
             return _with_algorithms(desired, _put(desired.algorithms, algorithm))
         case c.AlgorithmRemove(id=key):
             _config_of(desired.algorithms, key, "algorithm")
@@ -78,8 +81,7 @@ def id_of(command: Mutation) -> str:
 
 def unknown(what: str, key: str, known: Iterable[str]) -> str:
     """A sentence for an id that is not there, with the nearest that is."""
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"there is no {what} {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"there is no {what} {key!r}{did_you_mean(key, known)}"
 
 
 def _with_streams(desired: Desired, streams: Items[StreamConfig]) -> Desired:
@@ -116,11 +118,10 @@ def _config_of(items: Items[ConfigT], key: str, what: str) -> ConfigT:
     return item.config
 
 
-def _check_streams(desired: Desired, names: Iterable[str]) -> None:
-    problems = [
-        f"streams: {unknown('stream', name, desired.streams)}"
-        for name in names
-        if name != "*" and name not in desired.streams
-    ]
+def _check_streams(desired: Desired, names: Sequence[str]) -> None:
+    missing = [name for name in names if name != "*" and name not in desired.streams]
+    problems = [f"streams: {unknown('stream', name, desired.streams)}" for name in missing[:_MAX_TOLD]]
+    if len(missing) > _MAX_TOLD:
+        problems.append(and_more(len(missing) - _MAX_TOLD))
     if problems:
         raise CommandError(422, "\n".join(problems))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agent.config.plain import problem_in
 from agent.config.tables import SecurityConfig
 from agent.contract.codec import UnpackableError
 from agent.contract.commands import Command, Reply, Request

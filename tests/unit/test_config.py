@@ -171,7 +171,7 @@ BAD: list[tuple[str, list[str]]] = [
     ("[broker]\nurl = 'broker.example.org'", [f"broker.url: {URL}"]),
     (
         "[broker]\ntopic_prefix = 'a/#'",
-        ["broker.topic_prefix: must be a topic without spaces, `+` and `#`, and not begin with `/` or `$`"],
+        ["broker.topic_prefix: must be letters, digits, `_`, `.` and `-`, in levels with `/` between them"],
     ),
     ("[broker]\nclient_id = ''", ["broker.client_id: must not be empty"]),
     ("[broker]\nkey_file = 'k'", ["broker.key_file: needs cert_file, too"]),

@@ -8,7 +8,8 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
 from agent.contract.verbs import parse_command
-from agent.control.apply import MAX_ITEMS, Mutation, apply, id_of
+from agent.config.ids import MAX_ITEMS
+from agent.control.apply import Mutation, apply, id_of
 from agent.control.desired import Changes, merge
 from agent.errors import CommandError
 
