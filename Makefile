@@ -45,6 +45,12 @@ docs: .venv/test.stamp ## write the generated documents anew
 	$(python) -m agent.config.reference
 	$(python) -m agent.contract.reference
 
+# With atheris where there is a wheel of it for this machine, else by chance alone: docs/fuzzing.md.
+.PHONY: fuzz
+fuzz: .venv/test.stamp ## a million hostile inputs; ten minutes; ARGS="settings --runs 0.1" for some
+	@$(python) -c 'import atheris' 2>/dev/null || $(python) -m pip install -q --only-binary=atheris -e '.[fuzz]' || true
+	$(python) -m tests.fuzz $(ARGS)
+
 # The benchmarks use the camera, the broker and the subscriber of the tests.
 .PHONY: bench
 bench: .venv-bench/bench.stamp ## measure, beside others; an hour; ARGS="demand --quick" for some, in short

@@ -29,7 +29,7 @@ class AlgorithmConfig(Table):
     streams: tuple[str, ...] = Field(
         default=("*",),
         max_length=MAX_ITEMS,
-        description='ids of the streams to run on; `["*"]`: every stream, also later ones'
+        description='ids of the streams to run on; `["*"]`: every stream, also later ones',
     )
     frame_count: Whole = Field(default=1, ge=1, le=256, description="frames a run gets, oldest first")
     frame_step: Whole = Field(

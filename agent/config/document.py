@@ -1,4 +1,4 @@
-"""Reading TOML and JSON from outside, within limits: what comes out is a tree that anything may walk through."""
+"""Reading TOML and JSON within limits: what comes out is a tree that anything may walk through."""
 
 import json
 import tomllib

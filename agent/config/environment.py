@@ -39,7 +39,7 @@ def unusable_variables(tables: Mapping[str, Any], environ: Mapping[str, str]) ->
     """
     known = variables(tables)
     maps = tuple(_maps(tables))
-    unusable = {}
+    unusable: dict[str, str] = {}
     for name in sorted(environ):
         asked = name.upper()
         if not asked.startswith(PREFIX) or asked.startswith((*_OTHERS, *maps)):

@@ -49,9 +49,7 @@ class Limits:
 # With 1024 levels, msgpack's own bound, and no bound on items, a payload of 256 KiB can claim gigabytes:
 # its decoder allocates a list as long as its header says.
 COMMAND_LIMITS = Limits(payload_bytes=262_144, depth=16, items=4096, values=32_768, text_bytes=65_536)
-RESULT_LIMITS = Limits(
-    payload_bytes=16 << 20, depth=64, items=1 << 20, values=16 << 20, text_bytes=16 << 20
-)
+RESULT_LIMITS = Limits(payload_bytes=16 << 20, depth=64, items=1 << 20, values=16 << 20, text_bytes=16 << 20)
 
 
 def codec_of(payload: bytes) -> Codec:

@@ -25,7 +25,7 @@ from agent.control.guard import Guard, Passed, read, told_time
 from agent.control.marks import KeptMarks, Mark
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.rates import Passage, Rates
-from agent.errors import CommandError
+from agent.errors import CommandError, StateError
 
 MAX_AT_WORK = 100  # commands, of all clients; more get 429: a check may take a minute
 MAX_ADDRESSES = 8  # of one command that came again while it was at work; further ones get no reply
@@ -112,7 +112,8 @@ class Gate:
         self.refused: Counter[int] = Counter()
         """Commands turned away, by code."""
         self.counters: Counter[str] = Counter()
-        """received, admitted, ignored (flooded among them), joined, repeated."""
+        """received, admitted, ignored (flooded among them), joined, repeated, and dropped, since the memory of
+        ids could not be read."""
         self._topics = topics
         self._stored = stored
         self._revision = revision
@@ -136,7 +137,11 @@ class Gate:
     def receive(self, message: CommandMessage) -> Decision:
         """What is to become of a message. Raises StateError when the stored replies cannot be read."""
         self.counters["received"] += 1
-        decision = self._decide(message)
+        try:
+            decision = self._decide(message)
+        except StateError:
+            self.counters["dropped"] += 1
+            raise
         match decision:
             case Admitted():
                 self.counters["admitted"] += 1

@@ -7,8 +7,9 @@ asked for it go into one transaction: after a kill there are both or none.
 The epoch is kept twice, in the database and in the small file `epoch`, and the larger one counts; so it
 grows also when the database is lost. When nothing readable is left of either, but something was there, the
 time in seconds is taken: larger than any counter of starts. A clock that is wrong makes it no smaller than
-this software is old, nor than what was written to the folder. A database that is corrupt is renamed to
-`control.db.corrupt` (one is kept, the newest), reported, and begun anew.
+this software is old, nor than what was written to the folder. A database that is corrupt, or has other
+tables, is renamed to `control.db.corrupt` (one is kept, the newest), reported, and begun anew; a row that
+says what it cannot say is left alone.
 """
 
 import json
@@ -56,7 +57,8 @@ CREATE TABLE IF NOT EXISTS mark (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS mark_expires ON mark (expires_us);
 """
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: other columns
+_MAX_COUNT = 1 << 53  # of a counter; JSON's readers know no larger ones
 
 
 class Store:
@@ -90,13 +92,12 @@ class Store:
             with _translated(self._path):
                 try:
                     self._open(stack)
-                except sqlite3.DatabaseError as err:
-                    if _code(err) not in _CORRUPT:
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as err:
+                    if isinstance(err, sqlite3.Error) and _code(err) not in _CORRUPT:
                         raise
                     self._set_aside(err)
                     self._open(stack)
                 self._begin_epoch(known)
-                self.changes = self._read_changes()
                 self.marks = self._read_marks()
             self._lifetime = stack.pop_all()
         return self
@@ -136,6 +137,8 @@ class Store:
             ).fetchone()
         if row is None:
             return None
+        if [type(value) for value in row] != [int, bytes, str, int]:
+            raise StateError(f"{self._path}: what was answered to the command {command_id} cannot be read")
         return Remembered(id=command_id, code=row[0], payload=row[1], content_type=row[2], time_us=row[3])
 
     # --- opening ---
@@ -158,6 +161,9 @@ class Store:
             self._writer.executescript(_SCHEMA)
             self._writer.execute(f"PRAGMA user_version = {_VERSION}")
             self._reader = opening.enter_context(closing(_connect(self._path)))
+            self._reader.execute("SELECT seq, id, time_us, code, content_type, payload FROM reply LIMIT 0")
+            self._reader.execute("SELECT id, digest, expires_us FROM mark LIMIT 0")
+            self.changes = self._read_changes()
             stack.push(opening.pop_all())
 
     def _set_aside(self, reason: Exception) -> None:
@@ -172,9 +178,7 @@ class Store:
         _log.error("store.corrupt", path=self._path, aside=aside, reason=str(reason))
 
     def _begin_epoch(self, from_file: int | None) -> None:
-        stored = self._read_meta("epoch")
-        from_database = stored if isinstance(stored, int) else None
-        known = max(from_file or 0, from_database or 0)
+        known = max(from_file or 0, self._read_count("epoch"))
         lost = from_file is None or self.trouble is not None
         if known == 0 and lost:
             known = max(self._clock.now_us() // 1_000_000, newest_s(self._folder))
@@ -190,12 +194,17 @@ class Store:
         row = self._writer.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
+    def _read_count(self, key: str) -> int:
+        """0 when it is not there, or is none."""
+        value = self._read_meta(key)
+        return value if isinstance(value, int) and 0 <= value < _MAX_COUNT else 0
+
     def _read_changes(self) -> Changes:
-        revision, digest = self._read_meta("revision"), self._read_meta("digest")
+        digest = self._read_meta("digest")
         return Changes(
             streams=self._read_scope("stream", StreamConfig),
             algorithms=self._read_scope("algorithm", AlgorithmConfig),
-            revision=revision if isinstance(revision, int) else 0,
+            revision=self._read_count("revision"),
             digest=digest if isinstance(digest, str) else "",
         )
 
@@ -206,22 +215,24 @@ class Store:
         changes: dict[str, Change[ConfigT]] = {}
         for key, text, replaced in rows:
             try:
-                config = None if text is None else model.model_validate_json(text)
+                changes[key] = _change(key, text, replaced, model)
             except ValidationError as err:
                 # Written by an agent that knew other keys: the others still count, and this row is left
                 # in the database until a command or the file says something about its id.
                 _log.error("store.unreadable", scope=scope, id=key, problems=problems_of(err, model))
-            else:
-                changes[key] = Change(config=config, replaced=replaced)
+            except ValueError as err:
+                _log.error("store.unreadable", scope=scope, id=repr(key), problems=[str(err)])
         return changes
 
     def _read_marks(self) -> KeptMarks:
         floor = self._read_meta("floor")
-        floor_us = floor if isinstance(floor, int) else 0
-        if self.trouble is not None:  # what was taken of late is forgotten, and could be sent again
-            floor_us = self._clock.now_us() + MAX_AHEAD_S * 1_000_000
         rows = self._writer.execute("SELECT id, digest, expires_us FROM mark").fetchall()
-        marks = tuple(Mark(id=row[0], digest=row[1], expires_us=row[2]) for row in rows)
+        marks = tuple(Mark(id=row[0], digest=row[1], expires_us=row[2]) for row in rows if _is_mark(row))
+        floor_us = floor if isinstance(floor, int) and 0 <= floor < _MAX_COUNT else 0
+        unreadable = len(marks) < len(rows) or floor not in (None, floor_us)
+        if unreadable or self.trouble is not None:
+            # What was taken of late is forgotten, and could be sent again.
+            floor_us = self._clock.now_us() + MAX_AHEAD_S * 1_000_000
         return KeptMarks(marks=marks, floor_us=floor_us)
 
     def _write_mark(self, cursor: sqlite3.Cursor, mark: Mark) -> None:
@@ -250,6 +261,22 @@ class Store:
         cursor.execute("DELETE FROM reply WHERE seq <= (SELECT max(seq) FROM reply) - ?", (MAX_REPLIES,))
 
 
+def _change(key: object, text: object, replaced: object, model: type[ConfigT]) -> Change[ConfigT]:
+    """The change in a row; ValueError, ValidationError among them, when there is none in it."""
+    if not isinstance(key, str) or not isinstance(text, str | None) or not isinstance(replaced, str | None):
+        raise ValueError("it is of other types than were written")  # noqa: TRY004  a row that cannot be read
+    if text is None:
+        return Change(config=None, replaced=replaced)
+    config = model.model_validate_json(text)
+    if config.id != key:
+        raise ValueError("it says something of another id than its own")
+    return Change(config=config, replaced=replaced)
+
+
+def _is_mark(row: tuple[object, ...]) -> bool:
+    return [type(value) for value in row] == [str, bytes, int]
+
+
 def _write_changes(
     cursor: sqlite3.Cursor,
     scope: str,
@@ -275,10 +302,16 @@ def _write_meta(cursor: sqlite3.Cursor, key: str, value: int | str) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection.text_factory = _text
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")  # a password that was replaced is not left in free pages
     connection.execute("PRAGMA journal_size_limit = 1048576")
     return connection
+
+
+def _text(stored: bytes) -> str:
+    """A text that is none any more shows where: sqlite3 would raise, and leave the other rows unread."""
+    return stored.decode(errors="replace")
 
 
 @contextmanager
@@ -299,6 +332,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as err:
         raise StateError(f"{path} cannot be used: {err}") from err
+    except UnicodeDecodeError as err:  # sqlite3's own message quoted what is no text any more
+        raise StateError(f"{path} cannot be used: it is corrupt") from err
     except OSError as err:
         raise StateError(f"{path} cannot be used: {err.strerror}") from err
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.ids import MAX_ITEMS
 from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
 from agent.contract.verbs import parse_command
-from agent.config.ids import MAX_ITEMS
 from agent.control.apply import Mutation, apply, id_of
 from agent.control.desired import Changes, merge
 from agent.errors import CommandError

@@ -1,0 +1,123 @@
+"""Messages on the way in: payloads, requests, topics, and what subscribers read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agent.contract.decode import PayloadError, unpack
+from agent.contract.topics import is_id
+from agent.control.messages import CommandMessage
+from tests.fuzz.choice import Choice, as_json, as_msgpack
+from tests.fuzz.door import TOPICS, Door, Target, command, requests
+
+VERBS = [verb for verb, _ in requests()]
+
+
+@contextmanager
+def payloads() -> Iterator[Target]:
+    """Any bytes as the payload of a command; the first says of which."""
+    with Door() as door:
+
+        def target(data: bytes) -> None:
+            verb = VERBS[data[0] % len(VERBS)] if data else "ping"
+            door.send(command(verb, data[1:]))
+
+        yield target
+
+
+def payload_seeds() -> list[bytes]:
+    return [
+        bytes([number]) + pack(tree)
+        for number, (_, tree) in enumerate(requests())
+        for pack in (as_json, as_msgpack)
+    ]
+
+
+@contextmanager
+def requests_() -> Iterator[Target]:
+    """Requests that are nearly good."""
+    with Door() as door:
+
+        def target(data: bytes) -> None:
+            choice = Choice(data)
+            verb, tree = choice.of(requests())
+            tree = tree | {"id": f"f{choice.take(3).hex()}"}
+            door.send(command(verb, choice.packed(choice.changed(tree))))
+
+        yield target
+
+
+def numbered() -> list[bytes]:
+    return [bytes([number]) * 64 for number in range(0, 256, 8)]
+
+
+@contextmanager
+def topics() -> Iterator[Target]:
+    """Topics, response topics, correlation data and the retain flag."""
+    with Door() as door:
+
+        def target(data: bytes) -> None:
+            choice = Choice(data)
+            topic, asked = (_topic(choice) for _ in range(2))
+            message = command("ping", as_json({"id": f"t{choice.take(3).hex()}"}))
+            reply = door.send(
+                CommandMessage(
+                    topic=topic,
+                    payload=message.payload,
+                    retain=choice.byte() % 8 == 1,
+                    response_topic=asked if choice.byte() % 4 else None,
+                    correlation_data=choice.take(choice.byte()),
+                )
+            )
+            if reply is not None:
+                verb = TOPICS.verb_of(topic)
+                assert verb is not None
+                assert is_id(verb)
+                assert reply["code"] in ({200, 422} if verb in VERBS else {404})
+
+        yield target
+
+
+_LEVELS = (
+    "vedette",
+    "v1",
+    "d",
+    "gate-7",
+    "cmd",
+    "ping",
+    "client",
+    "me",
+    "resp",
+    "other",
+    "+",
+    "#",
+    "",
+    "$SYS",
+)
+
+
+def _topic(choice: Choice) -> str:
+    wanted = choice.of(
+        ("vedette/v1/d/gate-7/cmd/ping", "vedette/v1/client/me/resp", "vedette/v1/d/gate-7/resp", "")
+    )
+    levels = wanted.split("/")
+    for _ in range(choice.byte() % 4):
+        at = choice.byte() % (len(levels) + 1)
+        levels[at : at + choice.byte() % 2] = [choice.of(_LEVELS) if choice.byte() % 2 else choice.text()]
+    return "/".join(levels)
+
+
+@contextmanager
+def decoder() -> Iterator[Target]:
+    """What subscribers read: results, within the larger limits."""
+
+    def target(data: bytes) -> None:
+        try:
+            unpack(data)
+        except PayloadError as err:
+            assert len(str(err)) < 300  # noqa: PT017 - either it can be read, or this
+
+    yield target
+
+
+def decoder_seeds() -> list[bytes]:
+    return [seed[1:] for seed in payload_seeds()]
