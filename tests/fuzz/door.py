@@ -65,6 +65,9 @@ class _Rest:
     async def restart_algorithm(self, algorithm: str) -> None:
         assert algorithm
 
+    async def diagnose(self, command: c.Diag, request_id: str) -> c.Diagnosed:
+        return c.Diagnosed(name=f"{request_id}-{command.to}", bytes=1, sha256="")
+
     async def set_log_level(self, command: c.LogSetLevel) -> c.LogLevelSet:
         return c.LogLevelSet(level=command.level)
 

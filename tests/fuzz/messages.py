@@ -1,5 +1,6 @@
 """Messages on the way in: payloads, requests, topics, and what subscribers read."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,12 +54,13 @@ def numbered() -> list[bytes]:
 @contextmanager
 def topics() -> Iterator[Target]:
     """Topics, response topics, correlation data and the retain flag."""
+    numbers = itertools.count()  # the same id again would get the same reply again
     with Door() as door:
 
         def target(data: bytes) -> None:
             choice = Choice(data)
             topic, asked = (_topic(choice) for _ in range(2))
-            message = command("ping", as_json({"id": f"t{choice.take(3).hex()}"}))
+            message = command("ping", as_json({"id": f"t{next(numbers)}"}))
             reply = door.send(
                 CommandMessage(
                     topic=topic,
