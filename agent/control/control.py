@@ -98,7 +98,7 @@ class Control:
     def fates(self) -> Mapping[str, int]:
         """How many messages came through the gate, by what became of them."""
         counters = self._gate.counters
-        fates = {name: counters[name] for name in ("admitted", "joined", "repeated", "flooded")}
+        fates = {name: counters[name] for name in ("admitted", "joined", "repeated", "flooded", "dropped")}
         ignored = counters["ignored"] - counters["flooded"]
         return fates | {"ignored": ignored, "refused": sum(self._gate.refused.values())}
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.config.plain import problem_in
 from agent.config.tables import SecurityConfig
 from agent.contract.codec import UnpackableError
 from agent.contract.commands import Command, Reply, Request
@@ -112,8 +111,8 @@ class Gate:
         self.refused: Counter[int] = Counter()
         """Commands turned away, by code."""
         self.counters: Counter[str] = Counter()
-        """received, admitted, ignored (flooded among them), joined, repeated, and dropped, since the memory of
-        ids could not be read."""
+        """received, admitted, ignored (flooded among them), joined, repeated, and dropped, since the memory
+        of ids could not be read."""
         self._topics = topics
         self._stored = stored
         self._revision = revision

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 from agent.config.keys import KeyConfig
+from agent.config.plain import problem_in
 from agent.config.tables import SecurityConfig
 from agent.contract.commands import Request
 from agent.contract.decode import Codec, Limits, codec_of
@@ -17,7 +18,6 @@ from agent.contract.topics import FLEET, Addressed
 from agent.contract.verbs import RequestError, read_tree, request_of
 from agent.control.clock import Clock
 from agent.control.marks import MAX_MARKS, KeptMarks, Mark, Marks
-from agent.control.plain import problem_in
 from agent.control.signatures import verify
 from agent.errors import CommandError
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgpack
 
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.keys import KeyConfig
 from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
 from agent.config.tables import PathsConfig, SecurityConfig
@@ -26,13 +27,17 @@ from agent.control.control import Control
 from agent.control.desired import Desired
 from agent.control.messages import CommandMessage, ReplyMessage
 from agent.control.store import Store
+from tests.signing import OPS, public
 
 TOPICS = Topics("vedette/v1", "gate-7")
 SETTINGS = Settings(
     streams=(StreamConfig(id="door", source="rtsp://admin:pa55word@10.0.0.5/1"),),
     algorithms=(AlgorithmConfig(id="movement", kind="motion", streams=("door",)),),
     security=SecurityConfig(
-        commands_per_s=10_000, all_commands_per_s=10_000, source_hosts=("10.0.0.0/8", "camera.example.org")
+        commands_per_s=10_000,
+        all_commands_per_s=10_000,
+        source_hosts=("10.0.0.0/8", "camera.example.org"),
+        keys={"ops": KeyConfig(public_key=public(OPS), verbs=("ping", "stream.*"))},
     ),
     paths=PathsConfig(state_dir=Path("/nowhere"), media_roots=(Path("/nowhere/media"),)),
 )
@@ -118,10 +123,10 @@ class Door:
             self._open()
         self._sent += 1
         self._clock.seconds += 1.0
-        before, counted = self._control.desired, self._control.counters["ignored"]
+        before, counted = self._control.desired, self._refused()
         self._loop.run_until_complete(self._control.handle(message))
         replies, self._replies[:] = self._replies[:], []
-        refused = self._control.counters["ignored"] - counted
+        refused = self._refused() - counted
         assert (len(replies), refused) in {(1, 0), (0, 1)}, (len(replies), refused)
         after = self._control.desired
         reply = self._checked(replies[0], message) if replies else None
@@ -129,6 +134,15 @@ class Door:
             assert after is before, "a message that was refused has changed something"
         assert self._store.changes == after.changes() or after is before
         return reply
+
+    @property
+    def now_us(self) -> int:
+        """The wall clock at which the next message comes."""
+        return self._clock.now_us() + 1_000_000
+
+    def _refused(self) -> int:
+        """Messages that were counted instead of answered."""
+        return sum(self._control.fates[fate] for fate in ("ignored", "flooded", "dropped"))
 
     def _checked(self, reply: ReplyMessage, message: CommandMessage) -> dict[str, Any]:
         assert len(reply.payload) <= MAX_DATA_BYTES

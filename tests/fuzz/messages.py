@@ -9,7 +9,9 @@ from agent.contract.topics import is_id
 from agent.control.messages import CommandMessage
 from tests.fuzz.choice import Choice, as_json, as_msgpack
 from tests.fuzz.door import TOPICS, Door, Target, command, requests
+from tests.signing import envelope
 
+OK = 200
 VERBS = [verb for verb, _ in requests()]
 
 
@@ -47,6 +49,30 @@ def requests_() -> Iterator[Target]:
         yield target
 
 
+@contextmanager
+def signed() -> Iterator[Target]:
+    """Signed requests of which something was changed, before or after they were signed."""
+    numbers = itertools.count()
+    with Door() as door:
+
+        def target(data: bytes) -> None:
+            choice = Choice(data)
+            verb, tree = choice.of(requests())
+            tree = tree | {"id": f"s{next(numbers)}", "expires": door.now_us + 60_000_000}
+            payload = choice.packed(choice.changed(tree) if choice.byte() % 2 else tree)
+            made = envelope(command(verb, b"").topic, payload)
+            whole = dict(made)
+            if choice.byte() % 2:
+                whole = choice.changed(whole)
+            reply = door.send(command(verb, as_msgpack(whole)))
+            assert reply is not None
+            if reply["code"] == OK and {"signed", "sig"} & whole.keys():
+                assert whole == made, "what was altered was obeyed"
+                assert verb == "ping" or verb.startswith("stream.")
+
+        yield target
+
+
 def numbered() -> list[bytes]:
     return [bytes([number]) * 64 for number in range(0, 256, 8)]
 
@@ -71,10 +97,10 @@ def topics() -> Iterator[Target]:
                 )
             )
             if reply is not None:
-                verb = TOPICS.verb_of(topic)
-                assert verb is not None
-                assert is_id(verb)
-                assert reply["code"] in ({200, 422} if verb in VERBS else {404})
+                addressed = TOPICS.addressed(topic)
+                assert addressed is not None
+                assert is_id(addressed.verb)
+                assert reply["code"] in ({200, 422} if addressed.verb in VERBS else {404})
 
         yield target
 

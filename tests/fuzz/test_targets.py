@@ -13,7 +13,15 @@ from tests.fuzz.door import Target
 from tests.fuzz.inputs import kept
 from tests.fuzz.targets import TARGETS
 
-EXAMPLES = {"payloads": 800, "requests": 1000, "topics": 500, "decoder": 1000, "store": 100, "settings": 300}
+EXAMPLES = {
+    "payloads": 800,
+    "requests": 1000,
+    "signed": 500,
+    "topics": 500,
+    "decoder": 1000,
+    "store": 100,
+    "settings": 300,
+}
 SHORT = settings(
     derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
