@@ -9,6 +9,7 @@ import faulthandler
 import hashlib
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -135,14 +136,15 @@ class Diagnosis:
         made.add_document("machine", machine.machine() | machine.limits())
         made.add_document("disks", machine.disks(_folders(settings)))
         made.add_document("files", machine.files_in(settings.paths.state_dir))
+        # Of all, those among them that only look at kinds or that an algorithm has started.
+        named = {one["pid"]: _file_name(one["role"] or f"{one['name']}-{one['pid']}") for one in running[1:]}
         if stacks:
             made.add_text("stacks/agent.txt", f"{_own_stacks()}\n{seen['tasks']}")
-            # Of all, those among them that only look at kinds or that an algorithm has started.
-            named = {one["pid"]: one["role"] or f"{one['name']}-{one['pid']}" for one in running[1:]}
             for pid, text in stacks_of(named).items():
-                made.add_text(f"stacks/{_file_name(named[pid])}.txt", text)
-        for pid, role in roles.items():
-            made.add_text(f"log/{_file_name(role)}.jsonl", log.recent(pid))
+                made.add_text(f"stacks/{named[pid]}.txt", text)
+        for pid, name in named.items():
+            if text := log.recent(pid):
+                made.add_text(f"log/{name}.jsonl", text)
         made.add_text("log/agent.jsonl", log.recent(os.getpid()))  # last: it is the longest
         return made.packed()
 
@@ -188,4 +190,4 @@ def _tasks() -> str:
 
 
 def _file_name(role: str) -> str:
-    return role.replace("/", "-")
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", role)

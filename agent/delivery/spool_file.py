@@ -96,6 +96,8 @@ class SpoolFile:
 
     def _connect(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # else SQLite says so
+            self._path.touch(0o600)  # results are for nobody else's eyes
         db = sqlite3.connect(self._path, isolation_level=None, timeout=0.5)
         self._db = db
         db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second agent in this folder is an error

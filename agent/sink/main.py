@@ -24,6 +24,7 @@ def main(sock: socket.socket, args: SinkArgs, log_settings: tuple[str, log.Style
     limit_memory(args.memory_max)
     level, style = log_settings
     log.configure(level=level, style=style, redact=masking(args.hidden), context={"sink": args.sink})
+    log.keep_recent(log.RECENT_BYTES // 4)
     log.adopt_process(prints=True)
     channel = Channel(sock)
     try:

@@ -106,7 +106,7 @@ def test_everything_is_in_it_also_of_processes_that_hang_or_are_stopped(
         *(f"{name}.json" for name in ("about", "agent", "config", "desired", "delivery", "disks", "fds")),
         *(f"{name}.json" for name in ("files", "kinds", "machine", "processes", "reported", "shm")),
         *(f"stacks/{name}.txt" for name in ("agent", "capture-scene", "worker-stuck-0", "worker-facts-0")),
-        *(f"log/{name}.jsonl" for name in ("agent", "capture-scene", "worker-stuck-0")),
+        *(f"log/{name}.jsonl" for name in ("agent", "worker-stuck-0")),
     }
     documents = {name: json.loads(text) for name, text in found.items() if name.endswith(".json")}
     # What runs, and what it says.

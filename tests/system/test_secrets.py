@@ -15,13 +15,16 @@ import pytest
 from tests.broker import Mosquitto, free_port
 from tests.camera.http import HttpCamera
 from tests.camera.rtsp import RtspCamera
+from tests.foreign_sinks import install
 from tests.planted import Planted, quoted
+from tests.receiver import Answer, Receiver, Request
 from tests.system.agent_process import AgentProcess
 from tests.system.test_diag import by_mqtt
 from tests.video import encode
 from tests.waiting import eventually
 from tests.watcher import Watcher
 
+ROOT = Path(__file__).parents[2]
 OPENLY = "an openly shown text"
 """Planted where no secret belongs: it has to be found, or the search sees nothing."""
 
@@ -108,6 +111,31 @@ class Scene:
         return int(reply["code"])
 
 
+SINK = '''
+"""A sink that tells its parameters to everybody."""
+from agent.sink import Sink, SinkBusyError, SinkRefusedError
+
+class Careless(Sink):
+    class Params(Sink.Params):
+        way: str
+        password: str
+        dsn: str
+
+    def told(self):
+        return f"{self.params!r} {self.params.model_dump_json()}"
+
+    def open(self):
+        print(self.told())
+        if self.params.way == "open":
+            raise RuntimeError(self.told())
+
+    def send(self, items):
+        self.log.warning("%s", self.told())
+        if self.params.way == "refuse":
+            raise SinkRefusedError(self.told())
+        raise SinkBusyError(self.told())
+'''
+
 WAYS = ("raise", "long", "print", "unpackable", "hang", "crash", "init", "exit")
 
 
@@ -119,13 +147,16 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     for place, name, value in (
         (credentials, "broker", broker_password),
         (folder, "yard", planted.password("secrets folder")),
+        (folder, "sink", planted.password("sink, by name")),
     ):
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         (place / name).write_text(value + "\n", "utf-8")
     environment = {
         "CREDENTIALS_DIRECTORY": str(credentials),
         "VEDETTE_SECRET_LANE": planted.password("environment"),
     }
+    packages = install(tmp_path / "site", "careless_sink", SINK, {"careless": "careless_sink:Careless"})
+    environment["PYTHONPATH"] = f"{ROOT}:{packages}"
     video = encode(tmp_path / "v.mp4", frames=50, fps=25, gop=25)
     with ExitStack() as stack:
         broker = stack.enter_context(
@@ -135,11 +166,13 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         right = stack.enter_context(RtspCamera(video, user="viewer", password=yard, auth="basic"))
         wrong = stack.enter_context(RtspCamera(video, user="viewer", password="another"))
         web = stack.enter_context(HttpCamera(tmp_path / "mosquitto", user="viewer", password="another"))
+        echo = stack.enter_context(Receiver(_echo))
         agent = AgentProcess(tmp_path, broker.url, environment=environment)
         agent.add_kind("careless", KINDS)
         agent.configure(
             _streams(planted, right, wrong, web),
             [*(_careless(planted, way) for way in WAYS), _strict(planted)],
+            sinks=_sinks(planted, echo),
             broker={"username": "gate", "password": "{secret:broker}"},
             device={"labels": {"floor": "2", "token": planted.password("label")}},
             paths={"secrets": str(folder)},
@@ -179,6 +212,32 @@ def _streams(planted: Planted, right: RtspCamera, wrong: RtspCamera, web: HttpCa
     return streams
 
 
+def _echo(request: Request) -> Answer:
+    """A server that tells in its refusal what it was sent."""
+    said = f"{dict(request.headers)} {request.path}".encode()
+    return Answer(status=401, headers={"X-Said": "no"}, body=said)
+
+
+def _sinks(planted: Planted, echo: Receiver) -> list[dict[str, Any]]:
+    def foreign(way: str) -> dict[str, Any]:
+        params = {
+            "way": way,
+            "password": planted.password(f"password of the sink {way}"),
+            "dsn": f"amqp://me:{quoted(planted.password(f'URL of the sink {way}'))}@10.0.0.9/",
+        }
+        return {"id": f"sink-{way}", "kind": "careless", "params": params, "batch_wait_s": 0.0}
+
+    token = planted.password("header of a webhook", "-")
+    url = echo.url.replace("//", f"//me:{quoted(planted.password('URL of a webhook'))}@")
+    params = {
+        "url": f"{url}?token={quoted(planted.password('parameter of a webhook'))}",
+        "headers": {"X-Authorization": f"Bearer {token}", "X-Api-Key": planted.password("API key", "-")},
+        "secret": "{secret:sink}",
+    }
+    webhook = {"id": "hook", "kind": "webhook", "params": params, "batch_wait_s": 0.0}
+    return [webhook, *(foreign(way) for way in ("open", "refuse", "busy"))]
+
+
 def _careless(planted: Planted, way: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     params = {
         "way": way,
@@ -214,6 +273,8 @@ def _provoke_sources_and_algorithms(scene: Scene) -> None:
         assert streams["yard"] is None
         assert {streams[name] for name in ("lane", "door", "web", "pw")} == {"auth"}, streams
         assert all(streams[name] for name in ("opencv", "token", "path", "nowhere")), streams
+        sinks = report["sinks"]
+        assert all(sink["error"] or sink["dead"] for sink in sinks.values()), sinks
         algorithms = report["algorithms"]
         assert all(algorithms[name]["error"] for name in (*WAYS, "strict") if name != "print"), algorithms
         assert algorithms["print"]["runs"]
