@@ -162,6 +162,16 @@ class SinkState(StrEnum):
     REFUSED = "refused"  # cannot run as it is configured (unknown kind, parameters, no secret): see error
 
 
+class SinkGap(Payload):
+    """Results that a sink will never get: `count` of those in a range of `seq`, both ends included."""
+
+    epoch: int = Field(ge=0)
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    count: int = Field(ge=0, description="0: nobody knows how many")
+    reason: str = Field(description="such as `spool full`, `too old`, or what the sink said")
+
+
 class SinkStatus(Payload):
     """One sink: what it is doing, and what became of the results it was to get."""
 
@@ -179,6 +189,9 @@ class SinkStatus(Payload):
     disk_errors: int = Field(default=0, ge=0, description="batches that did not go to its spool")
     dropped: int = Field(default=0, ge=0, description="results dropped because a limit was reached")
     dead: int = Field(default=0, ge=0, description="results that it will never take")
+    gaps: tuple[SinkGap, ...] = Field(
+        default=(), description="what was dropped or refused, the newest ten; they survive a restart"
+    )
     failures: int = Field(default=0, ge=0, description="tries that failed")
     crashes: int = Field(default=0, ge=0, description="times its process ended by itself, or was killed")
     error: str | None = Field(default=None, description="the last error, one line, without secrets")

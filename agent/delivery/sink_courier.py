@@ -3,7 +3,6 @@
 import random
 import selectors
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -14,6 +13,7 @@ from agent.contract.status import SinkState
 from agent.delivery.backlog import Entry
 from agent.delivery.desk import Desk
 from agent.delivery.saver import Saver
+from agent.delivery.sink_batch import SinkBatch
 from agent.delivery.sink_link import Phase, SinkLink, Starter
 from agent.delivery.sink_state import SinkProgress
 from agent.delivery.spool import Spool
@@ -25,8 +25,6 @@ OPEN_S = 60.0  # for importing the kind and `open()`, or `timeout_s` when that i
 LAZY_S = 1.0  # beyond `batch_wait_s`: what is not delivered by then is written, with durability "lazy"
 REFUSED_S = 10.0  # until a sink that cannot run as it is configured is tried again
 MAX_RETRY_AFTER_S = 300.0  # no sink may ask for more
-BATCH_BYTES = 1 << 20  # a batch is not added to beyond this
-ENDS = 2  # processes that a result alone in hand may end before it is put aside
 
 _log = log.get_logger("sink")
 
@@ -35,8 +33,7 @@ class SinkCourier:
     """What the thread of a sink knows; nothing here is touched by another thread, but `turned_s` is read.
 
     Results go in the order in which they were made: a batch that failed is tried again before anything
-    else, what waits on disk comes before what waits in memory. After an end of the process that nobody
-    asked for, what it had in hand is sent one by one, so that a result which ends it is found.
+    else (see `SinkBatch`), what waits on disk comes before what waits in memory.
     """
 
     def __init__(
@@ -58,13 +55,8 @@ class SinkCourier:
         self._progress = progress
         self._flush_s = flush_s
         self._redact = redact
-        self._batch: deque[Entry] = (
-            deque()
-        )  # out of the desk, not settled; the first `_sent` are with the sink
-        self._batch_bytes = 0
-        self._sent = 0
+        self._batch = SinkBatch(config.batch_max)
         self._ticket = 0
-        self._one_by_one = False
         self._flowing = False  # the last batch went well
         self._deadline_s = 0.0  # for the process to open, or to answer
         self._retry_s = 0.0
@@ -114,7 +106,8 @@ class SinkCourier:
                 link.kill(f"no answer within {limit}: killed")
             case Phase.IDLE if now >= self._retry_s:
                 self._collect(saver)
-                if self._is_due(now):
+                due_s = self._batch_due_s()
+                if due_s is not None and now >= due_s:
                     self._send(link, now)
 
     def _due_s(self, link: SinkLink, saver: Saver) -> float:
@@ -127,8 +120,8 @@ class SinkCourier:
                 due = min(due, self._deadline_s)
             case Phase.IDLE if self._retry_s > self.turned_s:
                 due = min(due, self._retry_s)
-            case Phase.IDLE if self._batch:
-                due = min(due, self._batch[0].accepted_s + self._config.batch_wait_s)
+            case Phase.IDLE if (batch_s := self._batch_due_s()) is not None:
+                due = min(due, batch_s)
         if self._flush_until_s is not None:
             due = min(due, self._flush_until_s)
         return due
@@ -137,40 +130,24 @@ class SinkCourier:
 
     def _collect(self, saver: Saver) -> None:
         """Fill the batch: from disk first, for that is older."""
-        if self._one_by_one:
-            return
-        while len(self._batch) < self._config.batch_max and self._batch_bytes < BATCH_BYTES:
+        while self._batch.room:
             entry = saver.next() or self._desk.next(live=False, late=True) or self._desk.next(late=False)
             if entry is None:
                 return
-            self._batch.append(entry)
-            self._batch_bytes += entry.size_bytes
+            self._batch.add(entry)
 
-    def _is_due(self, now: float) -> bool:
-        if not self._batch:
-            return False
-        first = self._batch[0]
-        return (
-            self._one_by_one
-            or self._desk.closing
-            or first.late
-            or first.sends > 0
-            or len(self._batch) >= self._config.batch_max
-            or self._batch_bytes >= BATCH_BYTES
-            or now >= first.accepted_s + self._config.batch_wait_s
-        )
+    def _batch_due_s(self) -> float | None:
+        """When the batch is to be sent; None: it is empty."""
+        return self._batch.due_s(0.0 if self._desk.closing else self._config.batch_wait_s)
 
     def _send(self, link: SinkLink, now: float) -> None:
-        self._sent = 1 if self._one_by_one else len(self._batch)
-        self._ticket += 1
-        items = []
-        for _, entry in zip(range(self._sent), self._batch, strict=False):
-            entry.sends += 1
+        entries = self._batch.send()
+        for entry in entries:
             self._desk.sent(entry)
-            items.append(_item(entry))
+        self._ticket += 1
         self._deadline_s = now + self._config.timeout_s
         link.phase = Phase.BUSY
-        link.post(Deliver(self._ticket, tuple(items)))
+        link.post(Deliver(self._ticket, tuple(_item(entry) for entry in entries)))
 
     def _heard(self, link: SinkLink, saver: Saver, message: Message, now: float) -> None:
         match message:
@@ -183,19 +160,20 @@ class SinkCourier:
                 link.kill(message.error)
             case Sending() if message.ticket == self._ticket:
                 self._deadline_s = now + self._config.timeout_s
-            case Delivered() if link.phase is Phase.BUSY and message.ticket == self._ticket:
+            case Delivered() if link.phase is Phase.BUSY and self._makes_sense(message):
                 link.phase = Phase.IDLE
                 self._answered(saver, message, now)
             case _:
                 link.kill("it says what makes no sense: killed")
 
+    def _makes_sense(self, answer: Delivered) -> bool:
+        whole = answer.settled == self._batch.sent
+        return answer.ticket == self._ticket and (whole if not answer.error else answer.settled >= 0)
+
     def _answered(self, saver: Saver, message: Delivered, now: float) -> None:
         refused = dict(message.refused)
-        for index in range(min(message.settled, self._sent)):
-            self._settle(saver, refused.get(index))
-        self._sent = 0
-        if not self._batch:
-            self._one_by_one = False
+        for index, entry in enumerate(self._batch.settle(message.settled)):
+            self._settle(saver, entry, refused.get(index))
         if message.error:
             asked_s = min(message.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
             self._failed(message.error, now, at_least_s=asked_s)
@@ -203,10 +181,8 @@ class SinkCourier:
             self._backoff = Backoff()
             self._runs()
 
-    def _settle(self, saver: Saver, refusal: str | None) -> None:
-        """The oldest of the batch is done with."""
-        entry = self._batch.popleft()
-        self._batch_bytes -= entry.size_bytes
+    def _settle(self, saver: Saver, entry: Entry, refusal: str | None) -> None:
+        """A result is done with: delivered, or refused."""
         if refusal is None:
             self._desk.delivered(entry, unmatched=False)
         else:
@@ -237,14 +213,9 @@ class SinkCourier:
         """The process is gone: what it had in hand is sent again, by the next one."""
         by_itself = gone.usable and not link.why
         reason = (link.why or f"its process {gone.reason}") if gone.usable else gone.reason
-        in_hand, self._sent = self._sent, 0
-        if in_hand:  # one after the other: one of them may end processes, or all of them take too long
-            self._one_by_one = True
-        if in_hand == 1 and by_itself:
-            self._batch[0].ends += 1
-            if self._batch[0].ends >= ENDS:
-                self._settle(saver, f"ends the sink's process: {reason}")
-                self._one_by_one = bool(self._batch)
+        culprit = self._batch.ended(by_itself=by_itself)
+        if culprit is not None:
+            self._settle(saver, culprit, f"ends the sink's process: {reason}")
         lasted_s = 0.0 if self._opened_s is None or self._batch else now - self._opened_s
         self._progress.crashes += self._opened_s is not None
         unusable = self._unusable or not gone.usable

@@ -84,7 +84,7 @@ class SinkDelivery:
 
     def status(self) -> SinkStatus:
         """What it is doing."""
-        return self._progress.status(self._desk.counters())
+        return self._progress.status(self._desk.counters(), self._desk.ledger.gaps())
 
     def gaps(self) -> tuple[Gap, ...]:
         """Ranges of results that were dropped for this sink, oldest first."""

@@ -59,9 +59,14 @@ class SinkLink:
 
     def start(self) -> None:
         """Ask for a process."""
-        ours, theirs = socket.socketpair()
-        self._channel = Channel(ours, max_backlog_bytes=_BACKLOG_BYTES)
         self.phase, self.why = Phase.STARTING, ""
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as err:  # no descriptors
+            self._gone.put(Gone(f"cannot be started: {err.strerror}"))
+            self._wake()
+            return
+        self._channel = Channel(ours, max_backlog_bytes=_BACKLOG_BYTES)
         self._starter.start(theirs, self._is_gone)
         self._watch()
 

@@ -1,11 +1,15 @@
 """What is told of one sink: written by its thread, read by the event loop."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 
 from agent.config.sinks import SinkConfig
-from agent.contract.status import SinkState, SinkStatus
+from agent.contract.status import SinkGap, SinkState, SinkStatus
+from agent.delivery.ledger import Gap
 from agent.delivery.messages import DeliveryCounters
+
+_GAPS = 10  # that are told
 
 
 @dataclass(slots=True)
@@ -35,7 +39,7 @@ class SinkProgress:
         self.error, self.error_us, self.retry_s = error, time.time_ns() // 1000, retry_s
         return news
 
-    def status(self, counters: DeliveryCounters) -> SinkStatus:
+    def status(self, counters: DeliveryCounters, gaps: Sequence[Gap]) -> SinkStatus:
         """As it is told."""
         waits = self.state is not SinkState.RUNNING and self.retry_s > 0
         return SinkStatus(
@@ -53,6 +57,7 @@ class SinkProgress:
             disk_errors=counters.disk_errors,
             dropped=counters.dropped.get("result", 0),
             dead=counters.dead,
+            gaps=tuple(SinkGap(**asdict(gap)) for gap in gaps[-_GAPS:]),
             failures=self.failures,
             crashes=self.crashes,
             error=self.error,

@@ -1,9 +1,17 @@
 """What agent and the process of a sink say to each other."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from agent.ipc.message import Message
+
+_T = TypeVar("_T")
+
+
+def _of(kind: type[_T], value: object) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
 
 
 class SinkItem(NamedTuple):
@@ -59,6 +67,12 @@ class SinkNotOpened(Message):
     error: str
     usable: bool  # False: as it is configured, it can never be opened
 
+    @classmethod
+    def from_wire(cls, fields: list[Any]) -> Self:
+        """Each of its type."""
+        error, usable = fields
+        return cls(_of(str, error), _of(bool, usable))
+
 
 @dataclass(frozen=True, slots=True)
 class Sending(Message):
@@ -81,12 +95,12 @@ class Delivered(Message):
 
     @classmethod
     def from_wire(cls, fields: list[Any]) -> Self:
-        """By keyword, in the order of definition."""
+        """By keyword, in the order of definition; each of its type, as foreign code is near."""
         ticket, settled, refused, error, retry_after_s = fields
         return cls(
-            ticket=ticket,
-            settled=settled,
-            refused=tuple((index, reason) for index, reason in refused),
-            error=error,
-            retry_after_s=retry_after_s,
+            ticket=_of(int, ticket),
+            settled=_of(int, settled),
+            refused=tuple((_of(int, index), _of(str, reason)) for index, reason in refused),
+            error=_of(str, error),
+            retry_after_s=None if retry_after_s is None else _of(float, retry_after_s),
         )

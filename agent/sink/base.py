@@ -9,7 +9,8 @@ from typing import Any
 import msgpack
 from pydantic import BaseModel, ConfigDict
 
-from agent.contract.codec import decode_data, json_data
+from agent.contract.codec import UnpackableError, decode_data, json_data
+from agent.errors import SinkRefusedError
 
 _JSON_DEPTH = 128  # was checked when it was packed
 _JSON_BYTES = 64 << 20
@@ -29,14 +30,20 @@ class Item:
     @cached_property
     def result(self) -> dict[str, Any]:
         """The envelope; what the algorithm returned is its `data`."""
-        envelope: dict[str, Any] = msgpack.unpackb(self.payload, strict_map_key=False)
+        try:
+            envelope: dict[str, Any] = msgpack.unpackb(self.payload, strict_map_key=False)
+        except (ValueError, TypeError) as err:  # all that msgpack raises on bad input
+            raise SinkRefusedError(f"not readable as msgpack: {str(err) or type(err).__name__}") from err
         return envelope
 
     @cached_property
     def json(self) -> bytes:
         """The envelope as JSON on one line, without its end; as on the topic `…/result.json`."""
         tree = decode_data(self.result)
-        return json_data(tree, max_depth=_JSON_DEPTH, max_bytes=_JSON_BYTES)
+        try:
+            return json_data(tree, max_depth=_JSON_DEPTH, max_bytes=_JSON_BYTES)
+        except UnpackableError as err:
+            raise SinkRefusedError(f"not writable as JSON: {err}") from err
 
 
 class Sink:

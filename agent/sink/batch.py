@@ -1,11 +1,14 @@
 """What becomes of a batch: delivered, refused, or to be tried again."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.errors import SinkBusyError, SinkRefusedError
 from agent.ipc.foreign import Raised, call_foreign
 from agent.sink.base import Item
+
+_MAX_WORDS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +46,13 @@ def hand_over(
             case SinkRefusedError(items=named) if named is not None:
                 culprits = {id(item) for item in named}
                 refused += [
-                    (settled + index, str(answer)) for index, item in enumerate(part) if id(item) in culprits
+                    (settled + index, _words(answer))
+                    for index, item in enumerate(part)
+                    if id(item) in culprits
                 ]
                 settled += len(part)
             case SinkRefusedError() if len(part) == 1:
-                refused.append((settled, str(answer)))
+                refused.append((settled, _words(answer)))
                 settled += 1
             case SinkRefusedError():
                 half = len(part) // 2
@@ -56,12 +61,24 @@ def hand_over(
                 return Outcome(
                     settled=settled,
                     refused=tuple(refused),
-                    error=str(answer) or "it takes nothing now",
-                    retry_after_s=answer.retry_after_s,
+                    error=_words(answer) or "it takes nothing now",
+                    retry_after_s=_seconds(answer.retry_after_s),
                 )
             case Raised(error, trace):
-                return Outcome(settled=settled, refused=tuple(refused), error=error, trace=trace)
+                return Outcome(settled=settled, refused=tuple(refused), error=_words(error), trace=trace)
     return Outcome(settled=settled, refused=tuple(refused))
+
+
+def _words(said: object) -> str:
+    """What can be sent, and shown."""
+    return str(said)[:_MAX_WORDS].encode("utf-8", "replace").decode()
+
+
+def _seconds(asked: object) -> float | None:
+    """What an author may have written down as a number."""
+    if isinstance(asked, int | float) and math.isfinite(asked) and asked >= 0:
+        return float(asked)
+    return None
 
 
 def _attempt(

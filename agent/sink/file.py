@@ -70,6 +70,7 @@ class FileSink(Sink):
             max_bytes=params.rotate_bytes, max_age_s=params.rotate_age_s, keep=params.keep
         )
         self._journals: dict[Path, Journal] = {}
+        self._written: dict[Path, list[bytes]] = {}
         self._squeezer = Squeezer() if params.gzip else None
 
     def send(self, items: Sequence[Item]) -> None:
@@ -78,6 +79,8 @@ class FileSink(Sink):
         for item in items:
             by_path.setdefault(self._path_of(item), []).append(self._record(item))
         for path, records in by_path.items():
+            if self._written.get(path) == records:
+                continue  # by the last try, which failed with another file
             journal = self._journals.get(path)
             if journal is None:
                 journal = Journal(path, self.params.format, self._rotation, self._squeezer)
@@ -87,6 +90,9 @@ class FileSink(Sink):
                 self._journals.pop(path, None)  # opened, and mended, again
                 raise SinkBusyError(f"{path} cannot be written: {err.strerror or err}") from err
             self._journals[path] = journal
+            if len(by_path) > 1:
+                self._written[path] = records
+        self._written.clear()
 
     def close(self) -> None:
         """End the compressing."""

@@ -24,6 +24,6 @@ def check_params(sock: socket.socket, kind: str, params: Mapping[str, Any]) -> N
     channel = Channel(sock)
     found = call_foreign(lambda: kinds.problems(kinds.load(kind), params))
     try:
-        channel.send(Inspected((found.error,) if isinstance(found, Raised) else tuple(found)))
+        channel.send(Inspected((kinds.words(found.error),) if isinstance(found, Raised) else tuple(found)))
     except ChannelClosedError:
         return

@@ -42,6 +42,11 @@ def load(kind: str) -> type[Sink]:
     return found
 
 
+def words(error: str) -> str:
+    """Of an error while loading, what is for people: its class only where that is not ours."""
+    return error.partition(f"{KindError.__module__}.{KindError.__name__}: ")[2] or error
+
+
 def problems(member: type[Sink], params: Mapping[str, Any]) -> list[str]:
     """What is wrong with the parameters, one line each; empty when they are right."""
     try:

@@ -50,7 +50,7 @@ def _opened(channel: Channel, args: SinkArgs) -> Sink | None:
     """The sink, open; None when the agent was told why there is none."""
     member = call_foreign(lambda: kinds.load(args.kind))
     if isinstance(member, Raised):
-        channel.send(SinkNotOpened(member.error.partition("KindError: ")[2] or member.error, usable=False))
+        channel.send(SinkNotOpened(kinds.words(member.error), usable=False))
         return None
     wrong = call_foreign(lambda: kinds.problems(member, args.params))
     if wrong:

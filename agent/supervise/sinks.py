@@ -90,9 +90,12 @@ class SinkStarter:
 
             self._gone.clear()
             self._why = ""
-            self._process = Process(SINK_MAIN, sock, (args, self._log_settings()), on_exit=gone)
-
-            self._weigh(self._process)
+            try:
+                self._process = Process(SINK_MAIN, sock, (args, self._log_settings()), on_exit=gone)
+            except (OSError, EOFError) as err:  # no memory, no processes, no fork server
+                gone(f"cannot be started: {err}")
+            else:
+                self._weigh(self._process)
 
     def _weigh(self, process: Process) -> None:
         """Once a second: a process that takes too much memory is ended."""

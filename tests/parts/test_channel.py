@@ -9,6 +9,7 @@ from agent.errors import ChannelClosedError
 from agent.ipc.channel import MAX_BACKLOG_BYTES, MESSAGES, Channel
 from agent.ipc.message import Message
 from agent.ipc.messages import Done, Filled, FrameRef, Lend, Opened, Ready, Run, Sample, SampleSpec, Want
+from agent.ipc.sinking import Deliver, Delivered, SinkItem, SinkNotOpened
 
 FRAME = FrameRef(7, 2, 1234, 49.36, 1_780_000_000_000_000, 123_456_789)
 
@@ -27,6 +28,9 @@ def _one(channel: Channel) -> Message:
     "message",
     [
         Want("motion", 17),
+        Deliver(3, (SinkItem(1, 2, "door", "heads", replay=True, payload=b"\x80"),)),
+        Delivered(ticket=3, settled=1, refused=((0, "no"),), error="", retry_after_s=1.5),
+        SinkNotOpened("why", usable=False),
         Sample(
             (
                 SampleSpec("a", 3, 5, 0.2, "never", 640, 360, "bgr24"),
@@ -55,6 +59,22 @@ def test_messages_arrive_as_they_were(message: Message) -> None:
     assert _one(theirs) == message
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [1, "2", [], "", None],
+        [1, 2, [[0]], "", None],
+        [1, 2, [["0", "why"]], "", None],
+        [1, 2, [], None, None],
+        [1, 2, [], "", "soon"],
+        [1, 2, [], ""],
+    ],
+)
+def test_answers_of_sinks_are_of_their_types(fields: list[object]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Delivered.from_wire(fields)
 
 
 def test_every_message_has_a_tag_of_its_own() -> None:

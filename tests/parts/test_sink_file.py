@@ -217,6 +217,19 @@ def test_a_full_disk_fails_the_batch_and_leaves_the_file_whole(tiny_disk: Path) 
     assert seqs(lines(tiny_disk / "results.jsonl")) == list(range(1, 60))
 
 
+def test_a_batch_for_two_files_of_which_one_fails_is_not_there_twice(tmp_path: Path) -> None:
+    (tmp_path / "yard.jsonl").mkdir()
+    sink = opened(tmp_path, path="{stream}.jsonl")
+    batch = [item(1), item(2, stream="yard"), item(3)]
+    for _ in range(3):
+        with pytest.raises(SinkBusyError, match=r"yard.jsonl cannot be written: Is a directory"):
+            sink.send(batch)
+    (tmp_path / "yard.jsonl").rmdir()
+    sink.send(batch)
+    assert seqs(lines(tmp_path / "door.jsonl")) == [1, 3]
+    assert seqs(lines(tmp_path / "yard.jsonl")) == [2]
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SinkBusyError, match="cannot be made"):

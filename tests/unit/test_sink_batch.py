@@ -1,6 +1,7 @@
 """What becomes of a batch, whatever `send` does."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,29 @@ def test_named_items_are_refused_and_the_others_count_as_delivered() -> None:
 
     outcome = hand_over(send, items(5), lambda: None)
     assert outcome == Outcome(settled=5, refused=((1, "two of them"), (3, "two of them")))
+
+
+@pytest.mark.parametrize("asked", ["soon", float("nan"), float("inf"), -1, None])
+def test_nonsense_about_when_to_come_back_is_none(asked: Any) -> None:  # noqa: ANN401  of any type
+    def send(_: Sequence[Item]) -> None:
+        raise SinkBusyError("later \ud800" + "x" * 5_000, asked)
+
+    outcome = hand_over(send, items(1), lambda: None)
+    assert outcome.retry_after_s is None
+    assert outcome.error.encode("utf-8")[:7] == b"later ?"
+    assert len(outcome.error) == 1_000
+
+
+def test_result_that_cannot_be_read_is_refused_alone() -> None:
+    broken = Item(epoch=1, seq=9, stream="door", algorithm="a", replay=False, payload=b"\xc1")
+    taken: list[bytes] = []
+    outcome = hand_over(
+        lambda batch: taken.extend([item.json for item in batch]), [*items(2), broken], lambda: None
+    )
+    assert outcome.settled == 3
+    assert [index for index, _ in outcome.refused] == [2]
+    assert "not readable as msgpack" in outcome.refused[0][1]
+    assert taken == [b"{}", b"{}"]
 
 
 def test_busy_says_when_to_come_back() -> None:
