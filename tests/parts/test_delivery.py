@@ -177,7 +177,11 @@ def test_states_are_coalesced_published_again_and_cleared(broker: Mosquitto) -> 
 def test_farewell_is_last_and_the_will_is_not_published(broker: Mosquitto, watcher: Watcher) -> None:
     links = Links()
     with Delivery(
-        endpoint_of(broker.url), on_link=links, will=state("lost"), farewell=lambda: state("offline")
+        endpoint_of(broker.url),
+        on_link=links,
+        will=state("lost"),
+        farewell=lambda: state("offline"),
+        flush_s=20.0,
     ) as delivery:
         eventually(links.connected)
         delivery.put(state("online"))
