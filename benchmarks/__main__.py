@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import (
     add_remove,
+    delivery,
     demand,
     density,
     footprint,
@@ -43,7 +44,7 @@ class Benchmark:
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: Benchmark(module.TITLE, module.measure, module.report)
-    for module in (demand, density, latency, handover, scheduling, add_remove, footprint)
+    for module in (demand, density, latency, handover, scheduling, add_remove, delivery, footprint)
 }
 
 

@@ -54,8 +54,11 @@ class Mosquitto:
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
         settings: str = "",
+        saves: bool = True,
     ) -> None:
+        """Without `saves`, sessions outlive `stop()` but not `kill()`; saving each change is slow."""
         self.folder = folder
+        self._saves = saves
         self.certificates: Certificates | None = None
         self._tls = tls
         self._websockets = websockets
@@ -192,8 +195,8 @@ class Mosquitto:
             "persistence true",
             f"persistence_location {self.folder}/",
             # After each change: so sessions outlive even `kill()`.
-            "autosave_interval 1",
-            "autosave_on_changes true",
+            f"autosave_interval {1 if self._saves else 3600}",
+            f"autosave_on_changes {str(self._saves).lower()}",
             "max_inflight_messages 0",
             "max_queued_messages 1000000",
             "max_packet_size 8388608",
