@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from agent.config.ids import ID_PATTERN, Id
 from agent.config.numbers import Number, Whole
+from agent.config.plain import problem_in
 from agent.config.table import Table
 
 
@@ -61,6 +62,13 @@ class SinkConfig(Table):
         if not names:
             raise ValueError('must name at least one; `["*"]` is all')
         return names
+
+    @field_validator("params")
+    @classmethod
+    def _plain_parameters(cls, params: dict[str, Any]) -> dict[str, Any]:
+        if (problem := problem_in(params)) is not None:
+            raise ValueError(problem)
+        return params
 
     def wants(self, stream: str, algorithm: str) -> bool:
         """Whether the results of this stream and algorithm are for this sink."""

@@ -64,7 +64,7 @@ _KEYS = {
 
 
 def _variable(choice: Choice) -> tuple[str, str]:
-    table = choice.of((*_TABLES, "streams", "algorithms"))
+    table = choice.of((*_TABLES, *_ITEMS))
     key = choice.of((*_KEYS.get(table, ()), "x", "labels__x__y"))
     names = (f"VEDETTE_{table}", f"VEDETTE_{table}__{key}", f"vedette_{table}__{key}", f"VEDETTE_{key}")
     name = choice.of(names)
@@ -89,8 +89,8 @@ _VALUES = (
 def _toml(choice: Choice) -> bytes:
     lines = []
     for _ in range(1 + choice.byte() % 8):
-        table = choice.of((*_TABLES, "streams", "algorithms"))
-        double = table in {"streams", "algorithms"} or choice.byte() % 16 == 1
+        table = choice.of((*_TABLES, *_ITEMS))
+        double = table in _ITEMS or choice.byte() % 16 == 1
         lines.append(f"[[{table}]]" if double else f"[{table}]")
         lines += choice.of(_ITEMS.get(table, _NONE))
         keys = _KEYS.get(table, _ITEM_KEYS)
@@ -103,6 +103,7 @@ def _toml(choice: Choice) -> bytes:
 _NONE: tuple[tuple[str, ...], ...] = ((),)
 _ITEMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "streams": (('id = "door"', 'source = "test://scene"'), ('source = "rtsp://u:pa55word@10.0.0.5/1"',), ()),
+    "sinks": (('id = "s"', 'kind = "file"'), ()),
     "algorithms": (('id = "m"', 'kind = "motion"'), ('kind = "motion"', 'streams = ["dor", "door"]'), ()),
 }
 _ITEM_KEYS = ("id", "source", "kind", "streams", "params", "size", "fps", "interval", "frame_step", "loop")

@@ -39,6 +39,7 @@ STRANGE: list[tuple[str, str | bytes, str]] = [
     ("a date", f"{ALGORITHM}params = {{ x = [2026-11-23] }}", "params: a date"),
     ("not finite", f"{ALGORITHM}params = {{ x = nan }}", "not finite"),
     ("66 bits", f"{ALGORITHM}params = {{ x = {1 << 66} }}", "64 bits"),
+    ("a sink's", '[[sinks]]\nid = "s"\nkind = "file"\nparams = { x = inf }', "not finite"),
     ("a NUL in a path", '[paths]\nstate_dir = "a\\u0000b"', "NUL"),
     ("a folder of another's", ALGORITHM.replace('"m"', '".."'), "must not be `.` or `..`"),
     ("a prefix that is none", '[broker]\ntopic_prefix = "a//b"', "levels"),
