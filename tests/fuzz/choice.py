@@ -83,6 +83,7 @@ WORDS = (
 )
 NUMBERS = (0, 1, -1, 2, 255, 256, 8192, 1 << 31, (1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63), -(1 << 63) - 1)
 FLOATS = (0.0, -0.0, 0.5, 1e-320, 1e308, float("inf"), float("-inf"), float("nan"))
+TOP = 2  # the depth at which trees are put into requests; lists in lists would grow beyond all bounds
 MAX_DEPTH = 40
 
 
@@ -134,7 +135,7 @@ class Choice:
             case 6:
                 return struct.unpack("<d", self.take(8).ljust(8, b"\0"))[0]
             case 7:
-                return [self.tree(depth + 1)] * self.of((0, 1, 2, 5, 100, 5000) if depth < 2 else (0, 1, 2))
+                return [self.tree(depth + 1)] * self.of((0, 1, 2, 5, 100, 5000) if depth == TOP else (0, 1))
             case 8 | 9:
                 return [self.tree(depth + 1) for _ in range(self.byte() % 5)]
             case _:
@@ -143,7 +144,7 @@ class Choice:
     def changed(self, tree: Any) -> Any:  # noqa: ANN401 - any tree
         """A tree with some of its parts replaced, left out or added."""
         if not isinstance(tree, dict):
-            return tree if self.byte() % 4 else self.tree(2)
+            return tree if self.byte() % 4 else self.tree(TOP)
         changed = {}
         for key, value in tree.items():
             match self.byte() % 12:
@@ -152,11 +153,11 @@ class Choice:
                 case 2:
                     changed[self.text()] = value
                 case 3:
-                    changed[key] = self.tree(2)
+                    changed[key] = self.tree(TOP)
                 case _:
                     changed[key] = self.changed(value)
         for _ in range(self.byte() % 3):
-            changed[self.text()] = self.tree(2)
+            changed[self.text()] = self.tree(TOP)
         return changed
 
     def packed(self, tree: Any) -> bytes:  # noqa: ANN401 - any tree
