@@ -47,7 +47,7 @@ docs: .venv/test.stamp ## write the generated documents anew
 
 # With atheris where there is a wheel of it for this machine, else by chance alone: docs/fuzzing.md.
 .PHONY: fuzz
-fuzz: .venv/test.stamp ## a million hostile inputs; ten minutes; ARGS="settings --runs 0.1" for some
+fuzz: .venv/test.stamp ## a million hostile inputs; a quarter of an hour; ARGS="settings --runs 0.1" for some
 	@$(python) -c 'import atheris' 2>/dev/null || $(python) -m pip install -q --only-binary=atheris -e '.[fuzz]' || true
 	$(python) -m tests.fuzz $(ARGS)
 

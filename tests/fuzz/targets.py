@@ -23,11 +23,11 @@ TARGETS = {
     row.name: row
     for row in (
         Row(name="payloads", open=messages.payloads, seeds=messages.payload_seeds, runs=450_000),
-        Row(name="requests", open=messages.requests_, seeds=messages.numbered, runs=200_000, max_len=512),
-        Row(name="signed", open=messages.signed, seeds=messages.numbered, runs=50_000, max_len=512),
+        Row(name="requests", open=messages.requests_, seeds=messages.numbered, runs=100_000, max_len=512),
+        Row(name="signed", open=messages.signed, seeds=messages.numbered, runs=30_000, max_len=512),
         Row(name="topics", open=messages.topics, seeds=messages.numbered, runs=150_000, max_len=256),
-        Row(name="decoder", open=messages.decoder, seeds=messages.decoder_seeds, runs=250_000),
-        Row(name="store", open=stored.store, seeds=messages.numbered, runs=10_000, max_len=512),
-        Row(name="settings", open=configured.settings, seeds=configured.settings_seeds, runs=60_000),
+        Row(name="decoder", open=messages.decoder, seeds=messages.decoder_seeds, runs=300_000),
+        Row(name="store", open=stored.store, seeds=messages.numbered, runs=5_000, max_len=512),
+        Row(name="settings", open=configured.settings, seeds=configured.settings_seeds, runs=30_000),
     )
 }
