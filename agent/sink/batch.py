@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agent import log
 from agent.errors import SinkBusyError, SinkRefusedError
 from agent.ipc.foreign import Raised, call_foreign
 from agent.sink.base import Item
@@ -71,7 +72,8 @@ def hand_over(
 
 def _words(said: object) -> str:
     """What can be sent, and shown."""
-    return str(said)[:_MAX_WORDS].encode("utf-8", "replace").decode()
+    # Redacted before it is cut: half a password would not be recognised.
+    return log.without_secrets(str(said))[:_MAX_WORDS].encode("utf-8", "replace").decode()
 
 
 def _seconds(asked: object) -> float | None:

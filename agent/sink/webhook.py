@@ -16,6 +16,7 @@ import urllib3
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 from urllib3.util import Timeout
 
+from agent import log
 from agent.errors import SinkBusyError, SinkRefusedError
 from agent.health import about
 from agent.sink.base import Item, Sink
@@ -175,7 +176,7 @@ class WebhookSink(Sink):
 
         A server that does not know us or the path, refuses every batch: that is no fault of a result.
         """
-        letters = said[: 4 * _SHOWN_CHARS].decode("utf-8", "replace")
+        letters = log.without_secrets(said.decode("utf-8", "replace"))  # before it is cut
         text = "".join(c for c in letters if c.isprintable())[:_SHOWN_CHARS]
         status = f"{self._at} answers {response.status}" + (f": {text}" if text else "")
         if response.status in range(300, 400):
