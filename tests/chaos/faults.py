@@ -48,12 +48,15 @@ def faults(*, commands: int, kills: int = 1) -> tuple[Fault, ...]:
     # Without a disk, a kill of the agent loses what is in memory: no spool survives both at once. And
     # the agent tries a disk that was full again after five seconds.
     disk_settles_s = 8.0
-    agent = ("agent", "capture", "worker", "disk", "commands", "memory")
+    children = ("capture", "worker", "memory", "rogue")
+    agent = ("agent", "disk", "commands", *children)
     up, door, each = _agent_up, _running("door"), _running("each")
     table = [
         _fault("agent killed", _agent_killed, up, *agent, lasts_s=(0.0, 1.5), settles_s=2.0),
         _fault("capture killed", _killed("door"), door, "capture", lasts_s=(0.1, 0.2)),
         _fault("worker killed", _killed("each"), each, "worker", lasts_s=(0.1, 0.2)),
+        _fault("fork server killed", _fork_server_killed, up, *children, lasts_s=(0.1, 0.2)),
+        _fault("fork server stopped", _fork_server_stopped, up, *children),
         _fault("broker killed", _broker_killed, _subscribed, "broker", settles_s=1.5),
         _fault("broker restarted", _broker_restarted, _subscribed, "broker", settles_s=1.5),
         _fault("agent stopped", _agent_stopped, up, "agent"),
@@ -156,6 +159,23 @@ def _stopped(name: str) -> Doing:
             yield _at_once
 
     return do
+
+
+def _fork_server(site: Site) -> psutil.Process:
+    """The parent of all children."""
+    return site.child("").parent() or psutil.Process(0)
+
+
+@contextmanager
+def _fork_server_killed(site: Site, _: Random) -> Iterator[Callable[[], object]]:
+    _fork_server(site).kill()
+    yield _at_once
+
+
+@contextmanager
+def _fork_server_stopped(site: Site, _: Random) -> Iterator[Callable[[], object]]:
+    with _frozen(_fork_server(site)):
+        yield _at_once
 
 
 @contextmanager
