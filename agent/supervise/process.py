@@ -14,7 +14,8 @@ from agent.ipc.child import enter
 class Process:
     """A process that runs, and a callback into the event loop when it has ended.
 
-    `on_exit` is called once, with the reason, when the process is gone and all that it started, too.
+    `on_exit` is called once, with the reason, when the process is gone and all that it started, too; soon
+    when it cannot be started at all: then `pid` is 0.
     """
 
     def __init__(
@@ -24,10 +25,18 @@ class Process:
         self._on_exit = on_exit
         context = multiprocessing.get_context("forkserver")
         self._process = context.Process(target=enter, args=(main, theirs, *args))
-        self._process.start()
-        assert self._process.pid is not None  # noqa: S101  it has just been started
-        self.pid: int = self._process.pid
         self._ended = False
+        self.pid = 0
+        try:
+            self._process.start()
+        except (EOFError, OSError) as err:
+            # The fork server has just been killed: the next start makes a new one. Or the machine has no
+            # descriptor or process left.
+            self._ended = True
+            self._loop.call_soon(on_exit, f"could not be started: {str(err) or type(err).__name__}")
+            return
+        assert self._process.pid is not None  # noqa: S101  it has just been started
+        self.pid = self._process.pid
         self._sentinel = self._process.sentinel
         self._loop.add_reader(self._sentinel, self._exited)
 
