@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from agent.delivery.backlog import Backlog, Entry, Limits
 from agent.delivery.ledger import Ledger
@@ -14,6 +15,7 @@ from agent.delivery.states import States
 
 FLEETING = 200  # messages with QoS 0 that may wait for the next turn
 _DEAD_LETTERS = 100
+DEAD_PAYLOAD_BYTES = 16_384  # kept of each: a hundred whole ones might be a gigabyte
 _FRESH = 1_000
 
 
@@ -192,7 +194,8 @@ class Desk:
         with self._lock:
             if self._settle(entry):
                 self._tally["dead"] += 1
-                self._dead.append((entry.message, reason))
+                kept = replace(entry.message, payload=entry.message.payload[:DEAD_PAYLOAD_BYTES])
+                self._dead.append((kept, reason))
                 self._dead_changed = True
                 self._gap(entry.message, reason)
             if for_good and entry.message.kind == "state":

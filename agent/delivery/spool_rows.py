@@ -7,8 +7,6 @@ from typing import cast
 from agent.delivery.backlog import Entry
 from agent.delivery.messages import SPOOLED, Outgoing
 
-_DEAD_PAYLOAD_BYTES = 16_384
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY, rank INTEGER NOT NULL,  -- rank: index in SPOOLED
@@ -73,9 +71,9 @@ def entry_of(row: tuple[object, ...]) -> Entry:
 
 
 def dead_row(message: Outgoing, reason: str) -> tuple[object, ...]:
-    """A row of `dead`; a long payload is cut."""
+    """A row of `dead`."""
     rank = SPOOLED.index(message.kind) if message.kind in SPOOLED else -1
-    return (rank, message.topic, message.payload[:_DEAD_PAYLOAD_BYTES], message.epoch, message.seq, reason)
+    return (rank, message.topic, message.payload, message.epoch, message.seq, reason)
 
 
 def dead_letter(row: tuple[object, ...]) -> tuple[Outgoing, str]:

@@ -307,7 +307,9 @@ def _commands(count: int) -> Doing:
     @contextmanager
     def do(site: Site, _: Random) -> Iterator[Callable[[], object]]:
         # Beside everything else, for it may take a while.
-        sending = threading.Thread(target=_send, args=(site, count), name="commands")
+        # All of it once in a run: meanwhile neither agent nor broker may be killed, nor the disk filled.
+        burst, site.burst = (_AT_ONCE if site.burst else count), True
+        sending = threading.Thread(target=_send, args=(site, burst), name="commands")
         sending.start()
         try:
             yield lambda: not sending.is_alive()

@@ -40,6 +40,7 @@ class Site:
         self.ended_by_itself: list[str] = []
         self.left_by_kills: list[str] = []
         self.wrong_replies: list[str] = []
+        self.burst = False  # of commands, the large one
         self.starts = 0
         self._down = False  # on purpose
         self._restless = restless

@@ -243,6 +243,7 @@ def test_a_message_that_ends_connections_is_put_aside(tmp_path: Path) -> None:
         eventually(lambda: delivery.counters().delivered == 19 and delivery.counters().dead == 1, 20)
         (letter, reason), *_ = delivery.dead_letters()
         assert letter.seq == 10
+        assert len(letter.payload) == 16_384, "a hundred whole ones might be too much for memory"
         assert reason.startswith("ends the connection")
 
 

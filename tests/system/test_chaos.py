@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SEED = 4
 COMMANDS = 60
 RECONNECTS = 40
-LIMIT_S = 280.0
+LIMIT_S = 400.0  # it takes half a minute on a machine that has nothing else to do
 
 
 @pytest.mark.timeout(LIMIT_S + 20)
