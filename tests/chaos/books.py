@@ -43,7 +43,13 @@ def close(site: Site, *, slack_ms: float) -> Books:
     broken += _left(site)
     _all_heard(site)
     verdict = judge(
-        site.accepted(), site.heard(), site.gaps(), site.kills, site.durability, slack_ms=slack_ms
+        site.accepted(),
+        site.heard(),
+        site.gaps(),
+        site.kills,
+        site.durability,
+        ends=site.ends(),
+        slack_ms=slack_ms,
     )
     broken += verdict.broken
     broken += [f"the agent ended by itself: {how}" for how in site.ended_by_itself]

@@ -55,6 +55,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """Where the agent says that an epoch has ended; `exact`: it knows for sure."""
+
+    epoch: int
+    last: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Killed:
     """An end of the agent that it did not choose, and the results in its spool then."""
 
@@ -84,6 +93,7 @@ def judge(
     kills: Sequence[Killed],
     durability: Durability,
     *,
+    ends: Sequence[End] = (),
     slack_ms: float = 0.0,
 ) -> Verdict:
     """`slack_ms`: how much later than it should the delivery thread may get to run on this machine."""
@@ -97,6 +107,7 @@ def judge(
         span = {(gap.epoch, seq) for seq in range(gap.first, gap.last + 1)} & numbers - got
         dropped[gap.reason] += len(span - announced)
         announced |= span
+    broken += _unproven(ends, got, announced)
     missing = [result for result in accepted if result.number not in got | announced]
     saved = frozenset[tuple[int, int]]().union(*(kill.saved or () for kill in kills))
     lasts = _lasts(got | announced | saved)
@@ -163,6 +174,21 @@ def _confused(heard: Sequence[Heard]) -> list[str]:
             broken.append(f"two results have the number {result.epoch}/{result.seq}")
         if result.origin is not None and numbers.setdefault(result.origin, result.number) != result.number:
             broken.append(f"one result has two numbers, {numbers[result.origin]} and {result.number}")
+    return broken
+
+
+def _unproven(ends: Sequence[End], got: set[tuple[int, int]], announced: set[tuple[int, int]]) -> list[str]:
+    """What a subscriber would miss in an epoch whose end it was told for sure."""
+    broken = []
+    for end in ends:
+        known = {seq for epoch, seq in got | announced if epoch == end.epoch}
+        if end.exact and (missed := set(range(1, end.last + 1)) - known):
+            some = sorted(missed)[:5]
+            broken.append(
+                f"epoch {end.epoch} ended with {end.last}, and {some} are neither heard nor announced"
+            )
+        if end.exact and known and max(known) > end.last:
+            broken.append(f"epoch {end.epoch} is said to end with {end.last}, and {max(known)} was heard")
     return broken
 
 

@@ -16,7 +16,7 @@ from tests.broker import Mosquitto
 from tests.camera import RtspCamera
 from tests.chaos.clock import SHIFTED, Clock
 from tests.chaos.ground import HERE, STATE, Ground
-from tests.chaos.judge import Accepted, Durability, Gap, Heard, Killed
+from tests.chaos.judge import Accepted, Durability, End, Gap, Heard, Killed
 from tests.chaos.kinds import MEMORY_MAX, SOURCE, Orders
 from tests.chaos.relay import Relay
 from tests.system.agent_process import AgentProcess
@@ -200,8 +200,21 @@ class Site:
         return frozenset((epoch, seq) for epoch, seq in self._spooled(query))
 
     def gaps(self) -> list[Gap]:
-        """What the agent says it has dropped; it is not running."""
-        return [Gap(*row) for row in self._spooled("SELECT epoch, first, last, reason FROM gaps")]
+        """What the agent tells subscribers that it has dropped."""
+        told = self._told()["gaps"]
+        return [Gap(gap["epoch"], gap["first"], gap["last"], gap["reason"]) for gap in told]
+
+    def ends(self) -> list[End]:
+        """Where, as the agent tells subscribers, its epochs have ended."""
+        told = self._told()["epochs"]
+        return [End(end["epoch"], end["last"], exact=end["exact"]) for end in told]
+
+    def _told(self) -> dict[str, Any]:
+        told: dict[str, Any] = self.watcher.latest(f"d/{self.agent.device}/gaps") or {
+            "gaps": [],
+            "epochs": [],
+        }
+        return told
 
     def temporary(self) -> list[str]:
         """Files in the agent's temporary folder."""

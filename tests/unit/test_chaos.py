@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from tests.chaos.faults import faults
-from tests.chaos.judge import Accepted, Durability, Gap, Heard, Killed, judge
+from tests.chaos.judge import Accepted, Durability, End, Gap, Heard, Killed, judge
 from tests.chaos.reconnects import Sample, trend
 from tests.chaos.schedule import turns
 
@@ -76,6 +76,22 @@ def test_what_is_announced_is_not_lost() -> None:
 def test_confusion_is_found(accepted: list[Accepted], got: list[Heard], words: str) -> None:
     verdict = judge(accepted, got, [], [], "lazy")
     assert any(words in problem for problem in verdict.broken), verdict.broken
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (End(1, 5, exact=True), None),
+        (End(1, 6, exact=False), None),
+        (End(1, 6, exact=True), "[6] are neither heard nor announced"),
+        (End(1, 4, exact=True), "5 was heard"),
+    ],
+)
+def test_the_end_of_an_epoch_is_held_against_what_was_heard(end: End, words: str | None) -> None:
+    verdict = judge(FIVE, heard(1, 2, 3, 4, 5), [], [], "strict", ends=[end])
+    assert [words is not None and words in problem for problem in verdict.broken] == [True] * (
+        words is not None
+    )
 
 
 def test_a_seed_gives_the_same_faults_again_and_each_comes_in_every_round() -> None:
