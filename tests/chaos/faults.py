@@ -55,8 +55,9 @@ def faults(*, commands: int, kills: int = 1) -> tuple[Fault, ...]:
         _fault("agent killed", _agent_killed, up, *agent, lasts_s=(0.0, 1.5), settles_s=2.0),
         _fault("capture killed", _killed("door"), door, "capture", lasts_s=(0.1, 0.2)),
         _fault("worker killed", _killed("each"), each, "worker", lasts_s=(0.1, 0.2)),
-        _fault("fork server killed", _fork_server_killed, up, *children, lasts_s=(0.1, 0.2)),
-        _fault("fork server stopped", _fork_server_stopped, up, *children),
+        # What an algorithm takes is asked of a child, so a command may well be refused meanwhile.
+        _fault("fork server killed", _fork_server_killed, up, "commands", *children, lasts_s=(0.1, 0.2)),
+        _fault("fork server stopped", _fork_server_stopped, up, "commands", *children),
         _fault("broker killed", _broker_killed, _subscribed, "broker", settles_s=1.5),
         _fault("broker restarted", _broker_restarted, _subscribed, "broker", settles_s=1.5),
         _fault("agent stopped", _agent_stopped, up, "agent"),
