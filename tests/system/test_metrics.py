@@ -85,7 +85,7 @@ def test_metrics_and_digest_of_a_working_agent(agent: Scraped, broker: Mosquitto
             20.0,
             since=before,
         )
-        assert (message.qos, message.retain) == (0, False)
+        assert (message.qos, message.retain) == (1, False)
         digest = Digest.model_validate_json(message.payload)
         assert (digest.streams, digest.streams_running, digest.algorithms) == (1, 1, 1)
         assert digest.ready
