@@ -24,7 +24,7 @@ demo: .venv/demo.stamp ## run on a test scene, or SOURCE=file|rtsp://…, and sh
 test: .venv/test.stamp ## check, then run every test; ARGS="-k name" for some
 	@tools/need
 	@$(MAKE) check
-	$(python) -m pytest -n 4 --dist loadfile $(ARGS)
+	$(python) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: soak
 soak: .venv/test.stamp ## let everything go wrong for half an hour; ARGS="--minutes 5 --seed 7 --durability strict"
