@@ -255,7 +255,8 @@ class Control:
             await self._commit(after.changes(), reply, admitted.mark)
         except StateError as err:
             _log.error("change.not_stored", id=admitted.request.id, error=err)
-            if after is not before:
+            # A later life would take a signed command again: its sender is not told that it is settled.
+            if after is not before or admitted.mark is not None:
                 reply = self._gate.encode(admitted, _refusal(err), before.revision)
             return reply
         self._adopt(after)

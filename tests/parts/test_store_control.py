@@ -544,6 +544,8 @@ def test_what_cannot_be_marked_is_not_done_but_questions_are_answered(tmp_path: 
         for verb, args, code in (
             ("algorithm.restart", {"id": "m"}, 500),
             ("stream.remove", {"id": "door"}, 500),
+            ("stream.remove", {"id": "none"}, 500),  # changes nothing, and yet its mark is not stored
+            ("stream.resume", {"id": "door"}, 500),
             ("ping", None, 200),
         ):
             await agent.control.handle(signed(verb, args))
