@@ -7,7 +7,6 @@ command was taken is stored always, with the change or before the answer: nobody
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
@@ -21,13 +20,13 @@ from agent.contract.verbs import verb_of
 from agent.control.answers import Answers
 from agent.control.apply import Mutation, apply, id_of
 from agent.control.clock import Clock, SystemClock
-from agent.control.desired import Changes, Desired, merge
+from agent.control.desired import Desired, merge
 from agent.control.gate import Admitted, Answered, Gate, Ignored, Joined, Outcome
-from agent.control.marks import Mark
+from agent.control.lookups import LookUps
 from agent.control.messages import CommandMessage, Remembered, ReplyMessage
 from agent.control.ports import Actions, Checks, Views
 from agent.control.rules import Rules
-from agent.control.sources import Resolve, check_source, look_up
+from agent.control.sources import Resolve, check_source
 from agent.control.store import Store
 from agent.errors import (
     CommandError,
@@ -65,7 +64,7 @@ class Control:
         clock: Clock | None = None,
         redact: Callable[[str], str] = redact_url,
         learn: Callable[[dict[str, Any]], None] | None = None,
-        resolve: Resolve = look_up,
+        resolve: Resolve | None = None,
     ) -> None:
         self._desired = merge(settings, store.changes)
         self._rules = Rules.of(settings)
@@ -75,7 +74,7 @@ class Control:
         self._checks = checks
         self._publish = publish
         self._on_desired = on_desired
-        self._resolve = resolve
+        self._resolve = resolve or LookUps()
         self._gate = Gate(
             topics,
             settings.security,
@@ -87,7 +86,6 @@ class Control:
         )
         self._in_turn = asyncio.Lock()
         self._replies: Counter[int] = Counter()
-        self._storing: dict[object, float] = {}  # since when, oldest first
 
     @property
     def desired(self) -> Desired:
@@ -108,19 +106,8 @@ class Control:
         return {str(code): self._replies[code] + self._gate.refused[code] for code in c.CODES}
 
     def owes_since(self) -> float | None:
-        """Since when (monotonic seconds) the oldest write to the store is under way; None: there is none."""
-        return next(iter(self._storing.values()), None)
-
-    async def _commit(
-        self, changes: Changes | None, reply: Remembered | None = None, mark: Mark | None = None
-    ) -> None:
-        """Store in a thread: the disk may be slow. Raises StateError."""
-        key = object()
-        self._storing[key] = time.monotonic()
-        try:
-            await asyncio.to_thread(self._store.commit, changes, reply, mark)
-        finally:
-            del self._storing[key]
+        """Since when (monotonic seconds) a write to the store is under way; None: there is none."""
+        return self._store.owes_since()
 
     async def reload(self, settings: Settings) -> Desired:
         """What is to run by a file that was read again: what differs is told to `on_desired`.
@@ -132,7 +119,7 @@ class Control:
             desired = merge(settings, self._desired.changes())
             changes = desired.changes()
             if changes != self._store.changes:
-                await self._commit(changes)
+                await self._store.commit_aside(changes)
             self._rules = Rules.of(settings)
             self._gate.set_limits(settings.security)
             self._adopt(desired)
@@ -212,7 +199,7 @@ class Control:
         reply = self._gate.encode(admitted, outcome, self._desired.revision)
         if store:
             try:
-                await self._commit(None, reply)
+                await self._store.commit_aside(None, reply)
             except StateError as err:  # it is done, and remembered in memory at least
                 _log.error("reply.not_stored", id=admitted.request.id, error=err)
         return reply
@@ -225,7 +212,7 @@ class Control:
         if admitted.mark is None:
             return
         try:
-            await self._commit(None, None, admitted.mark)
+            await self._store.commit_aside(None, None, admitted.mark)
         except StateError as err:
             if needed:
                 raise
@@ -252,7 +239,7 @@ class Control:
             outcome = Outcome(code=200, data=changed.model_dump(mode="json"))
         reply = self._gate.encode(admitted, outcome, after.revision)
         try:
-            await self._commit(after.changes(), reply, admitted.mark)
+            await self._store.commit_aside(after.changes(), reply, admitted.mark)
         except StateError as err:
             _log.error("change.not_stored", id=admitted.request.id, error=err)
             # A later life would take a signed command again: its sender is not told that it is settled.

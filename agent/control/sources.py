@@ -8,7 +8,6 @@ again about what it opens (`agent.capture.guard`).
 import asyncio
 import ipaddress
 import re
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,7 +17,7 @@ from agent.control.rules import Rules
 from agent.errors import CommandError
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
-"""The addresses of a host name; raises OSError when it has none."""
+"""The addresses of a host name; raises OSError when it has none, CommandError when it is not asked for."""
 
 LOOK_UP_LIMIT_S = 5.0
 
@@ -39,15 +38,11 @@ _MAX_LABEL = 63
 _MAX_PORT = 65_535
 
 
-async def look_up(name: str) -> tuple[str, ...]:
-    """The addresses of a host name as the system's resolver gives them; OSError when it gives none."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return tuple(str(entry[4][0]) for entry in found)
+async def check_source(source: str, rules: Rules, resolve: Resolve) -> None:
+    """Raises CommandError 403, which says why, unless `rules` allow the source. Repeats no password.
 
-
-async def check_source(source: str, rules: Rules, resolve: Resolve = look_up) -> None:
-    """Raises CommandError 403, which says why, unless `rules` allow the source. Repeats no password."""
+    Raises what `resolve` raises of CommandErrors, too.
+    """
     scheme, rest = _split(source)
     if scheme not in _SCHEMES:
         raise _refused(f"{scheme}: is never taken from the network")

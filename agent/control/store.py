@@ -12,12 +12,15 @@ tables, is renamed to `control.db.corrupt` (one is kept, the newest), reported, 
 says what it cannot say is left alone.
 """
 
+import asyncio
 import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +33,7 @@ from agent.config.problems import problems_of
 from agent.config.streams import StreamConfig
 from agent.contract.signed import MAX_AHEAD_S
 from agent.control.clock import Clock, SystemClock
+from agent.control.database import code, connect, corrupt, transaction, translated
 from agent.control.desired import Change, Changes, ConfigT
 from agent.control.folder import newest_s, own_folder, read_epoch, write_epoch
 from agent.control.marks import KeptMarks, Mark
@@ -81,6 +85,8 @@ class Store:
         self._clock = clock or SystemClock()
         self._lifetime = ExitStack()
         self._writing = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._since_s: float | None = None
         self._writer: sqlite3.Connection
         self._reader: sqlite3.Connection
 
@@ -89,11 +95,11 @@ class Store:
         with ExitStack() as stack:
             stack.enter_context(own_folder(self._folder))
             known = read_epoch(self._folder)
-            with _translated(self._path):
+            with translated(self._path):
                 try:
                     self._open(stack)
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as err:
-                    if isinstance(err, sqlite3.Error) and _code(err) not in _CORRUPT:
+                    if isinstance(err, sqlite3.Error) and code(err) not in _CORRUPT:
                         raise
                     self._set_aside(err)
                     self._open(stack)
@@ -105,7 +111,8 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._writing:  # a commit in another thread comes to its end
+        self._thread.shutdown(cancel_futures=True)  # the commit that is under way comes to its end
+        with self._writing:
             self._lifetime.close()
 
     def commit(
@@ -117,7 +124,7 @@ class Store:
         """
         with self._writing:
             after = self.changes if changes is None else changes
-            with _translated(self._path), _transaction(self._writer) as cursor:
+            with translated(self._path), transaction(self._writer) as cursor:
                 _write_changes(cursor, "stream", self.changes.streams, after.streams)
                 _write_changes(cursor, "algorithm", self.changes.algorithms, after.algorithms)
                 if (after.revision, after.digest) != (self.changes.revision, self.changes.digest):
@@ -129,9 +136,30 @@ class Store:
                     self._write_mark(cursor, mark)
             self.changes = after
 
+    async def commit_aside(
+        self, changes: Changes | None, reply: Remembered | None = None, mark: Mark | None = None
+    ) -> None:
+        """`commit` in the store's own thread: the disk may be slow, and nothing else takes its place.
+
+        Cancelled, it may be stored or not.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._commit_here, changes, reply, mark)
+
+    def owes_since(self) -> float | None:
+        """Since when (monotonic seconds) the thread writes what it writes; None: nothing."""
+        return self._since_s
+
+    def _commit_here(self, changes: Changes | None, reply: Remembered | None, mark: Mark | None) -> None:
+        self._since_s = time.monotonic()
+        try:
+            self.commit(changes, reply, mark)
+        finally:
+            self._since_s = None
+
     def reply(self, command_id: str) -> Remembered | None:
         """What was answered to this id, in this life or an earlier one. Raises StateError."""
-        with _translated(self._path):
+        with translated(self._path):
             row = self._reader.execute(
                 "SELECT code, payload, content_type, time_us FROM reply WHERE id = ?", (command_id,)
             ).fetchone()
@@ -150,17 +178,17 @@ class Store:
     def _open(self, stack: ExitStack) -> None:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with ExitStack() as opening:
-            self._writer = opening.enter_context(closing(_connect(self._path)))
+            self._writer = opening.enter_context(closing(connect(self._path)))
             found = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
-                raise _corrupt(str(found))
+                raise corrupt(str(found))
             version = self._writer.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
                 raise StateError(f"{self._path} was written by a newer Vedette: install that one")
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.executescript(_SCHEMA)
             self._writer.execute(f"PRAGMA user_version = {_VERSION}")
-            self._reader = opening.enter_context(closing(_connect(self._path)))
+            self._reader = opening.enter_context(closing(connect(self._path)))
             self._reader.execute("SELECT seq, id, time_us, code, content_type, payload FROM reply LIMIT 0")
             self._reader.execute("SELECT id, digest, expires_us FROM mark LIMIT 0")
             self.changes = self._read_changes()
@@ -185,7 +213,7 @@ class Store:
             _log.error("store.epoch_lost", folder=self._folder, continued_at=known + 1)
         self.epoch = known + 1
         write_epoch(self._folder, self.epoch)
-        with _transaction(self._writer) as cursor:
+        with transaction(self._writer) as cursor:
             _write_meta(cursor, "epoch", self.epoch)
 
     # --- rows ---
@@ -298,52 +326,3 @@ def _write_changes(
 
 def _write_meta(cursor: sqlite3.Cursor, key: str, value: int | str) -> None:
     cursor.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    connection.text_factory = _text
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")  # a password that was replaced is not left in free pages
-    connection.execute("PRAGMA journal_size_limit = 1048576")
-    return connection
-
-
-def _text(stored: bytes) -> str:
-    """A text that is none any more shows where: sqlite3 would raise, and leave the other rows unread."""
-    return stored.decode(errors="replace")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
-    """All of the block, or nothing."""
-    cursor = connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield cursor
-        cursor.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.rollback()
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as err:
-        raise StateError(f"{path} cannot be used: {err}") from err
-    except UnicodeDecodeError as err:  # sqlite3's own message quoted what is no text any more
-        raise StateError(f"{path} cannot be used: it is corrupt") from err
-    except OSError as err:
-        raise StateError(f"{path} cannot be used: {err.strerror}") from err
-
-
-def _corrupt(reason: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(reason)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; -1 when the error is the module's own."""
-    return getattr(error, "sqlite_errorcode", -1) & 0xFF

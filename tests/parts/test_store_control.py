@@ -3,8 +3,10 @@
 import asyncio
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from agent.control.store import Store
 from agent.errors import Cause, KindError, NoRoomError, SourceError
 from tests.signing import OPS as SIGNER
 from tests.signing import public, request, sealed
+from tests.waiting import eventually
 
 TOPICS = Topics("vedette/v1", "gate-7")
 FILE = Settings(
@@ -422,6 +425,46 @@ def test_a_change_that_cannot_be_stored_is_not_made(tmp_path: Path) -> None:
             assert (await agent.call("stream.remove", {"id": "x"}))["code"] == 404
             store._writer.execute("PRAGMA query_only = 0")
             assert (await agent.call("stream.add", ADD))["code"] == 200
+
+    asyncio.run(script())
+
+
+def test_the_store_waits_for_no_other_work(tmp_path: Path) -> None:
+    let_go = threading.Event()
+
+    async def script(agent: Agent) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        others = loop.run_in_executor(None, let_go.wait)
+        try:
+            async with asyncio.timeout(20):
+                assert (await agent.call("stream.pause", {"id": "door"}))["code"] == 200
+            assert agent.control.owes_since() is None
+        finally:
+            let_go.set()
+            await others
+
+    play(tmp_path, script)
+
+
+def test_a_write_counts_from_when_it_is_begun_and_not_from_when_it_was_asked_for(tmp_path: Path) -> None:
+    async def script() -> None:
+        with Store(tmp_path) as store:
+            agent = Agent(store)
+            let_go = threading.Event()
+            before = store._thread.submit(let_go.wait)  # a write before it
+            change = asyncio.create_task(agent.call("stream.pause", {"id": "door"}))
+            await asyncio.to_thread(eventually, lambda: not store._thread._work_queue.empty())
+            assert agent.control.owes_since() is None
+            begun_s = time.monotonic()
+            with store._writing:  # a disk that takes its time
+                let_go.set()
+                since_s = await asyncio.to_thread(eventually, agent.control.owes_since)
+                assert since_s is not None
+                assert since_s >= begun_s
+            assert (await change)["code"] == 200
+            assert agent.control.owes_since() is None
+            assert before.result()
 
     asyncio.run(script())
 
