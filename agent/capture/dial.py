@@ -17,6 +17,7 @@ Resolve = Callable[[str], Sequence[str]]
 """The addresses of a host name, best first; raises OSError when it has none."""
 
 _MIN_TRY_S = 0.5
+_NO_ANSWER = "no answer came within the time limit"
 
 
 def look_up(host: str) -> list[str]:
@@ -27,7 +28,11 @@ def look_up(host: str) -> list[str]:
 class Dialler:
     """Connects to hosts as `rules` allow, each within `timeout_s`."""
 
-    def __init__(self, rules: Rules, timeout_s: float, resolve: Resolve = look_up) -> None:
+    def __init__(
+        self, rules: Rules, timeout_s: float, resolve: Resolve = look_up, *, silence_s: float | None = None
+    ) -> None:
+        self.silence_s = silence_s or timeout_s
+        """How long a server that was asked for something may say nothing."""
         self._rules = rules
         self._timeout_s = timeout_s
         self._resolve = resolve
@@ -44,8 +49,8 @@ class Dialler:
             raise SourceError(Cause.FORBIDDEN, why)
         return texts
 
-    def connect(self, host: str, port: int) -> socket.socket:
-        """A connection to the host, at the first address that answers. Raises SourceError."""
+    def connect(self, host: str, port: int, *, tls: bool = False) -> socket.socket:
+        """A connection to the host, at the first address that answers, by TLS or not. Raises SourceError."""
         deadline_s = time.monotonic() + self._timeout_s
         timed_out = False
         for address in self.check(host):
@@ -57,22 +62,28 @@ class Dialler:
             except OSError:
                 continue
             else:
-                sock.settimeout(None)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if tls:
+                    sock.settimeout(max(_MIN_TRY_S, deadline_s - time.monotonic()))
+                    sock = _encrypted(sock, host)
+                sock.settimeout(None)
                 return sock
         if timed_out:
-            raise SourceError(Cause.TIMEOUT, "no answer came within the time limit")
+            raise SourceError(Cause.TIMEOUT, _NO_ANSWER)
         raise SourceError(Cause.REFUSED, "nobody listens there")
 
 
-def encrypted(sock: socket.socket, host: str) -> socket.socket:
-    """TLS over a connection. Raises SourceError, and closes it then."""
+def _encrypted(sock: socket.socket, host: str) -> socket.socket:
+    """TLS over a connection, within its timeout. Raises SourceError, and closes it then."""
     context = ssl.create_default_context()
     # As FFmpeg has it: cameras show certificates that nobody signed.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
         return context.wrap_socket(sock, server_hostname=host)
+    except TimeoutError as err:
+        sock.close()
+        raise SourceError(Cause.TIMEOUT, _NO_ANSWER) from err
     except OSError as err:
         sock.close()
         raise SourceError(Cause.REFUSED, "the server does not speak TLS as we do") from err

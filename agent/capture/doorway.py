@@ -9,11 +9,13 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 16
 _JOIN_S = 2.0
+_PAUSE_S = 0.1
 
 Talk = Callable[[socket.socket], None]
 Change = Callable[[bytes], bytes]
@@ -71,8 +73,11 @@ class Doorway:
         while True:
             try:
                 client, peer = self._listener.accept()
-            except OSError:
-                return
+            except OSError:  # too many open files, say: whoever knocks waits until there are fewer
+                if self._closed:
+                    return
+                time.sleep(_PAUSE_S)
+                continue
             if self._closed or not _is_ours(client, peer[1]):
                 client.close()
                 continue
@@ -127,12 +132,13 @@ def _is_ours(client: socket.socket, peer_port: int) -> bool:
     other_end = f"0100007F:{peer_port:04X} 0100007F:{client.getsockname()[1]:04X}"
     try:
         lines = Path("/proc/self/net/tcp").read_text("ascii").splitlines()
+        names = list(Path("/proc/self/fd").iterdir())
     except OSError:
         return False
     inode = next((line.split()[9] for line in lines if other_end in line), None)
     if inode is None:
         return False
-    for name in Path("/proc/self/fd").iterdir():
+    for name in names:
         with contextlib.suppress(OSError):
             if str(name.readlink()) == f"socket:[{inode}]":
                 return True

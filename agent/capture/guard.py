@@ -10,7 +10,7 @@ import socket
 from typing import Protocol
 from urllib.parse import SplitResult, urlunsplit
 
-from agent.capture.dial import Dialler, encrypted
+from agent.capture.dial import Dialler
 from agent.capture.doorway import Doorway, copy
 from agent.capture.http_guard import HttpGuard
 from agent.capture.rtsp_answers import BadAnswerError, RtspAnswers
@@ -68,8 +68,7 @@ class StreamGuard:
             self._waiting.pop().close()
 
     def _dial(self) -> socket.socket:
-        sock = self._dialler.connect(self._host, self._port)
-        return encrypted(sock, self._host) if self._tls else sock
+        return self._dialler.connect(self._host, self._port, tls=self._tls)
 
     def _talk(self, client: socket.socket) -> None:
         try:

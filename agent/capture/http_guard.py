@@ -11,7 +11,7 @@ import re
 import socket
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
-from agent.capture.dial import Dialler, encrypted
+from agent.capture.dial import Dialler
 from agent.capture.doorway import Doorway
 from agent.errors import Cause, SourceError
 
@@ -63,8 +63,9 @@ class HttpGuard:
             self._waiting.popitem()[1].close()
 
     def _dial(self, place: _Place) -> socket.socket:
-        sock = self._dialler.connect(*place)
-        return encrypted(sock, place[0]) if place in self._encrypted else sock
+        sock = self._dialler.connect(*place, tls=place in self._encrypted)
+        sock.settimeout(self._dialler.silence_s)  # else what FFmpeg has given up would wait for ever
+        return sock
 
     def _shown(self, parts: SplitResult) -> str:
         """A URL as FFmpeg gets to see it. Raises SourceError for one that is not of http or https."""

@@ -21,6 +21,7 @@ from agent.control.rules import Rules
 from agent.errors import Cause, SourceError
 
 _LEAST_OPEN_S = 0.5
+_SPARE_S = 1.0  # so that FFmpeg's own limits come first: it says which it was
 
 
 def open_guarded(parts: SplitResult, request: OpenRequest, rules: Rules, interrupted: Interrupted) -> Source:
@@ -30,7 +31,8 @@ def open_guarded(parts: SplitResult, request: OpenRequest, rules: Rules, interru
     try:
         if not parts.hostname or parts.port == 0:
             raise wrong(f"{where} names no host")
-        guard = make_guard(parts, Dialler(rules, request.open_timeout_s))
+        silence_s = max(request.open_timeout_s, request.read_timeout_s) + _SPARE_S
+        guard = make_guard(parts, Dialler(rules, request.open_timeout_s, silence_s=silence_s))
     except ValueError:
         raise wrong(f"{where} is no valid URL") from None
     except SourceError as err:
