@@ -14,11 +14,11 @@ import psutil
 
 from tests.broker import Mosquitto
 from tests.camera import RtspCamera
-from tests.chaos.clock import SHIFTED, Clock
 from tests.chaos.ground import HERE, STATE, Ground
 from tests.chaos.judge import Accepted, Durability, End, Gap, Heard, Killed
 from tests.chaos.kinds import MEMORY_MAX, SOURCE, Orders
 from tests.chaos.relay import Relay
+from tests.clock import Clock
 from tests.system.agent_process import AgentProcess
 from tests.video import encode
 from tests.watcher import Watcher
@@ -244,13 +244,12 @@ class Site:
     def _environment(self) -> dict[str, str]:
         self._tmp.mkdir()
         environment = {
-            "PYTHONPATH": os.pathsep.join([str(SHIFTED), str(ROOT)]),
+            **self.clock.environment,
             "TMPDIR": str(self._tmp),
-            "CHAOS_CLOCK": str(self.clock.path),
             "CHAOS_LEDGER": str(self._ledger),
         }
         if self._restless:
-            environment["CHAOS_PATIENCE_S"] = "0.02"
+            environment["SHIFTED_PATIENCE_S"] = "0.02"
         return environment
 
     def _start(self) -> None:
