@@ -91,8 +91,7 @@ class Site:
         for algorithm, made_by in algorithms.values():
             self._want_algorithm(algorithm, made_by)
         for run in self.streams.values():
-            if run.state is StreamState.REFUSED:
-                run.refuse(None)  # there may be room now, or the secret
+            run.allow()
         self.settle()
 
     def _want_stream(self, config: StreamConfig, origin: Origin) -> None:
@@ -200,6 +199,10 @@ class Site:
         self.admission.measure(now_ns / 1e9)
         self.children.reconcile()
         self._crews.refresh_all()
+        if again := [run for run in self.streams.values() if run.may_be_allowed(now_ns / 1e9)]:
+            for refused in again:
+                refused.allow()
+            self.settle()
 
     # --- what children say ---
 

@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from agent.backoff import Backoff
 from agent.config.streams import StreamConfig
 from agent.contract.status import FrameCounts, Origin, StreamState, StreamStatus
 from agent.errors import Cause
@@ -62,6 +63,9 @@ class StreamRun:
     generation: int = 0
     next_frame: int = 0
     refusal: str | None = None  # why it cannot run as it is configured
+    _patience: Backoff = field(default_factory=lambda: Backoff(first_s=5.0, cap_s=120.0))
+    _allowed_s: float = 0.0  # when it was last allowed after a refusal, and when it is again; monotonic
+    _retry_s: float = 0.0
     _before: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys((*_COUNTED, "reopened", "decoded", "cpu_ns", "decode_ns"), 0)
     )
@@ -139,15 +143,25 @@ class StreamRun:
             base_cores=max(0.0, rates.cpu - decoding),
         )
 
-    def refuse(self, why: str | None) -> None:
-        """It cannot run as it is configured; None: it can."""
-        self.refusal = why
-        if why is not None:
-            self.error, self.cause, self.retry_in_s = why, None, None
-            self.to(StreamState.REFUSED)
-        elif self.state is StreamState.REFUSED:
-            self.error = None
+    def refuse(self, why: str) -> None:
+        """It cannot run as it is configured, or not now: there may be room later, or the secret."""
+        now_s = time.monotonic()
+        self._patience = self._patience.after_failure(lasted_s=now_s - self._allowed_s)
+        delay_s = self._patience.delay_s(1.0)
+        self.refusal, self._retry_s = why, now_s + delay_s
+        self.error, self.cause, self.retry_in_s = why, None, delay_s
+        self.to(StreamState.REFUSED)
+
+    def allow(self) -> None:
+        """What it was refused for may be otherwise now."""
+        if self.refusal is not None:
+            self.refusal = self.error = self.retry_in_s = None
+            self._allowed_s = time.monotonic()
             self.to(StreamState.OPENING)
+
+    def may_be_allowed(self, now_s: float) -> bool:
+        """Whether it is time to look again."""
+        return self.refusal is not None and now_s >= self._retry_s
 
     def status(self) -> StreamStatus:
         """As it is published."""
