@@ -39,7 +39,7 @@ _SOCKETS = "run"  # in the state folder
 
 MAX_WAITING_COMMANDS = 1000
 # Without a sign of progress for so long, a part hangs, and the watchdog acts.
-DELIVERY_LIMIT_S = 20.0  # its thread turns every 2 s
+DELIVERY_LIMIT_S = 60.0  # its thread turns every 2 s, but may wait for a slow card, as the store does
 STORE_LIMIT_S = 60.0  # the slowest card writes faster
 FORK_SERVER_LIMIT_S = 10.0
 

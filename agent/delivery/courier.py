@@ -28,7 +28,7 @@ _REFUSED = 0x80
 
 
 class Courier:
-    """What the delivery thread knows; nothing here is touched by another thread, but `turned_s` is read."""
+    """What the delivery thread knows; others read `turned_s` and `opened`, and touch nothing."""
 
     def __init__(  # noqa: PLR0913  made in one place
         self,
@@ -47,6 +47,7 @@ class Courier:
         keep_unmatched: bool,
     ) -> None:
         self.turned_s = time.monotonic()
+        self.opened = False
         self._desk = desk
         self._connector = Connector(endpoint, will, desk.wake, self._on_begin)
         self._hearing = Hearing(subscriptions, endpoint.address)
@@ -74,6 +75,7 @@ class Courier:
             selector.register(self._desk.wake_fd, selectors.EVENT_READ)
             if self._spool is not None:
                 self._saver = Saver(self._desk, stack.enter_context(self._spool), self._durability)
+            self.opened = True
             while not (self._desk.closing and self._may_end()):
                 self._turn(selector)
             self._part()

@@ -18,6 +18,7 @@ from agent.delivery.saver import Durability
 from agent.delivery.spool import Bounds, Spool
 
 FLUSH_S = 2.0  # at the end, for what is still queued
+OPEN_LIMIT_S = 600.0
 _JOIN_S = 10.0  # the thread ends within FLUSH_S, or the 5 s of a TCP connection under way
 
 
@@ -129,8 +130,14 @@ class Delivery:
         }
 
     def progress(self) -> float:
-        """When the thread last turned (monotonic seconds); more than 5 s ago: it hangs or is dead."""
-        return self._courier.turned_s if self._thread.is_alive() else 0.0
+        """When the thread last turned (monotonic seconds); long ago: it hangs or is dead.
+
+        Opening a large spool after a power cut may take minutes on a slow card, and is no hang.
+        """
+        if not self._thread.is_alive():
+            return 0.0
+        allowed_s = 0.0 if self._courier.opened else OPEN_LIMIT_S
+        return min(time.monotonic(), self._courier.turned_s + allowed_s)
 
     def _spool(self, settings: SpoolSettings) -> Spool:
         return Spool(

@@ -41,8 +41,8 @@ class Saver:
     def turn(self, now_s: float, *, linked: bool) -> None:
         """Write what is due, delete what is settled, move what need not be in memory."""
         self._desk.refresh(self._spool.take_lost())
-        while now_s >= self._spool.retry_s and self._write(now_s - self._wait_s) == _BATCH:
-            pass
+        if now_s >= self._spool.retry_s:
+            self._write(now_s - self._wait_s)  # one batch a turn: each turn is a sign of life
         self._desk.only_saved(only=self._strict and self._spool.works)
         for entry in self._desk.take_evicted(linked=linked):
             self._spool.release(entry)
