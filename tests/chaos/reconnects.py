@@ -23,7 +23,7 @@ class Sample:
     """What a process has."""
 
     reconnections: int
-    rss_bytes: int
+    own_bytes: int
     descriptors: int
     threads: int
 
@@ -100,7 +100,7 @@ def trend(samples: Sequence[Sample]) -> Trend:
     """The line through the samples, least squares, but for those of the beginning."""
     kept = samples[int(len(samples) * _WARM_UP) :]
     x = np.array([sample.reconnections for sample in kept], float) / 1000
-    y = np.array([sample.rss_bytes for sample in kept], float)
+    y = np.array([sample.own_bytes for sample in kept], float)
     slope, offset = np.polyfit(x, y, 1)
     rest = y - (slope * x + offset)
     error = np.sqrt((rest**2).sum() / max(len(kept) - 2, 1) / ((x - x.mean()) ** 2).sum())
@@ -128,4 +128,7 @@ def _problems(name: str, found: Trend) -> list[str]:
 
 def _sample(process: psutil.Process, reconnections: int) -> Sample:
     with process.oneshot():
-        return Sample(reconnections, process.memory_info().rss, process.num_fds(), process.num_threads())
+        memory = process.memory_info()
+        # What it shares is bounded by its size: frames, and the last log lines, which fill up bit by bit.
+        own_bytes = memory.rss - memory.shared
+        return Sample(reconnections, own_bytes, process.num_fds(), process.num_threads())
