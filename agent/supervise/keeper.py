@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,7 +131,8 @@ class Keeper:
             return
         if work.limit is not None:
             work.limit.cancel()
-        work.path.with_suffix(".part").unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that fails: the frames have to be given back all the same
+            work.path.with_suffix(".part").unlink(missing_ok=True)
         _log.debug("keeper.ended", reason=reason)
         self._dispatcher.let_go(work.window)
 
