@@ -37,6 +37,8 @@ class SinkBatch:
         """Whether another one may be added."""
         if self._one_by_one:
             return self._suspected and len(self._entries) <= min(self._probe + 1, PROBES)
+        if self._entries and self._entries[0].sends > 0:
+            return False  # a batch that is tried again is the same, and so are its key and its body
         return len(self._entries) < self._count and self._bytes < BATCH_BYTES
 
     @property

@@ -25,6 +25,7 @@ OPEN_S = 60.0  # for importing the kind and `open()`, or `timeout_s` when that i
 LAZY_S = 1.0  # beyond `batch_wait_s`: what is not delivered by then is written, with durability "lazy"
 REFUSED_S = 10.0  # until a sink that cannot run as it is configured is tried again
 MAX_RETRY_AFTER_S = 300.0  # no sink may ask for more
+MAX_WORDS = 1_000  # characters of what a sink says, when it is shown; cut after secrets are masked
 
 _log = log.get_logger("sink")
 
@@ -57,6 +58,7 @@ class SinkCourier:
         self._redact = redact
         self._batch = SinkBatch(config.batch_max)
         self._ticket = 0
+        self._sendings = 0  # how often `send()` was called with this ticket
         self._flowing = False  # the last batch went well
         self._deadline_s = 0.0  # for the process to open, or to answer
         self._retry_s = 0.0
@@ -90,9 +92,8 @@ class SinkCourier:
     # One turn of the loop.
 
     def _turn(self, link: SinkLink, saver: Saver, now: float) -> None:
-        while heard := link.receive():
-            for message in heard:
-                self._heard(link, saver, message, now)
+        for message in link.receive():  # once: a process that talks without pause must not hold up the loop
+            self._heard(link, saver, message, now)
         gone = link.take_gone()
         if gone is not None:
             self._lost(link, saver, gone, now)
@@ -145,6 +146,7 @@ class SinkCourier:
         for entry in entries:
             self._desk.sent(entry)
         self._ticket += 1
+        self._sendings = 0
         self._deadline_s = now + self._config.timeout_s
         link.phase = Phase.BUSY
         link.post(Deliver(self._ticket, tuple(_item(entry) for entry in entries)))
@@ -158,7 +160,8 @@ class SinkCourier:
             case SinkNotOpened():
                 self._unusable = not message.usable
                 link.kill(message.error)
-            case Sending() if message.ticket == self._ticket:
+            case Sending() if link.phase is Phase.BUSY and self._may_send(message):
+                self._sendings += 1
                 self._deadline_s = now + self._config.timeout_s
             case Delivered() if link.phase is Phase.BUSY and self._makes_sense(message):
                 link.phase = Phase.IDLE
@@ -166,7 +169,13 @@ class SinkCourier:
             case _:
                 link.kill("it says what makes no sense: killed")
 
+    def _may_send(self, call: Sending) -> bool:
+        """Whether halving could have come to one more call: each moves the deadline."""
+        return call.ticket == self._ticket and self._sendings < 2 * self._batch.sent - 1
+
     def _makes_sense(self, answer: Delivered) -> bool:
+        if len(answer.refused) > answer.settled:
+            return False
         whole = answer.settled == self._batch.sent
         return answer.ticket == self._ticket and (whole if not answer.error else answer.settled >= 0)
 
@@ -186,7 +195,7 @@ class SinkCourier:
         if refusal is None:
             self._desk.delivered(entry, unmatched=False)
         else:
-            reason = self._redact(refusal)
+            reason = self._redact(refusal)[:MAX_WORDS]
             _log.warning("sink.result_refused", sink=self._config.id, seq=entry.message.seq, reason=reason)
             self._desk.refused(entry, reason)
         saver.settled(entry)
@@ -237,7 +246,7 @@ class SinkCourier:
         delay_s = max(self._backoff.delay_s(self._random.random()), at_least_s)
         self._retry_s = now + delay_s
         self._pause()
-        error = self._redact(error)
+        error = self._redact(error)[:MAX_WORDS]
         if self._progress.failed(error, state, retry_s=self._retry_s):
             _log.warning(
                 f"sink.{state.value}", sink=self._config.id, error=error, retry_in_s=round(delay_s, 1)

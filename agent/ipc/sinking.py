@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from agent.ipc.message import Message
 
+MAX_TEXT = 8_192  # characters
+
 _T = TypeVar("_T")
 
 
@@ -12,6 +14,11 @@ def _of(kind: type[_T], value: object) -> _T:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is no {kind.__name__}")
     return value
+
+
+def _text(value: object) -> str:
+    """What a sink says, short enough for what looks for secrets in it."""
+    return _of(str, value)[:MAX_TEXT]
 
 
 class SinkItem(NamedTuple):
@@ -71,7 +78,7 @@ class SinkNotOpened(Message):
     def from_wire(cls, fields: list[Any]) -> Self:
         """Each of its type."""
         error, usable = fields
-        return cls(_of(str, error), _of(bool, usable))
+        return cls(_text(error), _of(bool, usable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ class Delivered(Message):
         return cls(
             ticket=_of(int, ticket),
             settled=_of(int, settled),
-            refused=tuple((_of(int, index), _of(str, reason)) for index, reason in refused),
-            error=_of(str, error),
+            refused=tuple((_of(int, index), _text(reason)) for index, reason in refused),
+            error=_text(error),
             retry_after_s=None if retry_after_s is None else _of(float, retry_after_s),
         )

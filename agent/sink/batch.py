@@ -1,7 +1,7 @@
 """What becomes of a batch: delivered, refused, or to be tried again."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from agent import log
@@ -26,6 +26,18 @@ class Outcome:
     retry_after_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    words: str
+    culprits: tuple[int, ...]  # indexes; empty: it does not say which
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    words: str
+    retry_after_s: float | None
+
+
 def hand_over(
     send: Callable[[Sequence[Item]], None], items: Sequence[Item], before: Callable[[], None]
 ) -> Outcome:
@@ -44,33 +56,28 @@ def hand_over(
         match answer:
             case None:
                 settled += len(part)
-            case SinkRefusedError(items=named) if named is not None:
-                culprits = {id(item) for item in named}
-                refused += [
-                    (settled + index, _words(answer))
-                    for index, item in enumerate(part)
-                    if id(item) in culprits
-                ]
+            case _Refused(words, culprits) if culprits:
+                refused += [(settled + index, words) for index in culprits]
                 settled += len(part)
-            case SinkRefusedError() if len(part) == 1:
-                refused.append((settled, _words(answer)))
+            case _Refused(words) if len(part) == 1:
+                refused.append((settled, words))
                 settled += 1
-            case SinkRefusedError():
+            case _Refused():
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
-            case SinkBusyError():
+            case _Busy(words, retry_after_s):
                 return Outcome(
                     settled=settled,
                     refused=tuple(refused),
-                    error=_words(answer) or "it takes nothing now",
-                    retry_after_s=_seconds(answer.retry_after_s),
+                    error=words or "it takes nothing now",
+                    retry_after_s=retry_after_s,
                 )
             case Raised(error, trace):
-                return Outcome(settled=settled, refused=tuple(refused), error=_words(error), trace=trace)
+                return Outcome(settled=settled, refused=tuple(refused), error=in_words(error), trace=trace)
     return Outcome(settled=settled, refused=tuple(refused))
 
 
-def _words(said: object) -> str:
+def in_words(said: object) -> str:
     """What can be sent, and shown."""
     # Redacted before it is cut: half a password would not be recognised.
     return log.without_secrets(str(said))[:_MAX_WORDS].encode("utf-8", "replace").decode()
@@ -83,11 +90,22 @@ def _seconds(asked: object) -> float | None:
     return None
 
 
-def _attempt(
-    send: Callable[[Sequence[Item]], None], part: Sequence[Item]
-) -> SinkRefusedError | SinkBusyError | None:
+def _indexes(named: object, part: Sequence[Item]) -> tuple[int, ...]:
+    """Where the named items are in `part`; empty when they do not say which ones are meant."""
+    if not isinstance(named, Iterable):
+        return ()
+    culprits = {id(item) for item in named}
+    if not culprits <= {id(item) for item in part}:
+        return ()
+    return tuple(index for index, item in enumerate(part) if id(item) in culprits)
+
+
+def _attempt(send: Callable[[Sequence[Item]], None], part: Sequence[Item]) -> _Refused | _Busy | None:
+    """What `send` says; looked at here, where foreign code may raise: `__str__`, an iterator."""
     try:
         send(part)
-    except (SinkRefusedError, SinkBusyError) as answer:
-        return answer
+    except SinkRefusedError as answer:
+        return _Refused(in_words(answer), _indexes(answer.items, part))
+    except SinkBusyError as answer:
+        return _Busy(in_words(answer), _seconds(answer.retry_after_s))
     return None

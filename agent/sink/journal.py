@@ -17,6 +17,8 @@ from agent.sink.squeeze import Squeezer
 Format = Literal["jsonl", "msgpack"]
 
 _BLOCK_BYTES = 1 << 16
+_TORN_BYTES = 8 << 20  # more than one batch
+_HEAD_BYTES = 8  # by which the beginning of a record is recognised: its first key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,9 @@ class Journal:
     """`append` returns when the disk has it all, or raises OSError, and then the file is as it was.
 
     What a kill left half written at the end is cut off when the file is opened: it was never acknowledged,
-    and comes again. A file that is put aside gets a number, the larger the later: `results.jsonl` becomes
-    `results.000001.jsonl`.
+    and comes again. A file that is damaged otherwise, or has another format, is put aside as it is. A
+    file that is put aside gets a number, the larger the later:
+    `results.jsonl` becomes `results.000001.jsonl`.
     """
 
     def __init__(self, path: Path, kind: Format, rotation: Rotation, squeezer: Squeezer | None) -> None:
@@ -77,9 +80,13 @@ class Journal:
         with self._path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             whole = _whole_lines(file.fileno(), size) if self._kind == "jsonl" else _whole_maps(self._path)
-            if whole < size:
+            torn = whole < size and _is_torn(file.fileno(), whole, size)
+            if torn:
                 file.truncate(whole)
                 os.fsync(file.fileno())
+        if whole < size and not torn:
+            self._rename()
+            return
         self._size = whole
         self._began_s = _began_s(self._path, self._kind)
 
@@ -89,17 +96,23 @@ class Journal:
         return self._size >= self._rotation.max_bytes or age_s >= self._rotation.max_age_s
 
     def _put_aside(self) -> None:
+        aside = self._rename()
+        asides = self._asides()
+        for _, old in asides[: max(0, len(asides) - self._rotation.keep)]:
+            old.unlink(missing_ok=True)
+        _sync_folder(self._path.parent)
+        if self._squeezer is not None:
+            self._squeezer.squeeze(aside)
+
+    def _rename(self) -> Path:
+        """Give the file the next number, and begin a new one."""
         asides = self._asides()
         number = asides[-1][0] + 1 if asides else 1
         aside = self._path.with_name(f"{self._path.stem}.{number:06}{self._path.suffix}")
         self._path.rename(aside)
         self._size = 0
-        too_many = len(asides) + 1 - self._rotation.keep
-        for _, old in [*asides, (number, aside)][: max(0, too_many)]:
-            old.unlink(missing_ok=True)
         _sync_folder(self._path.parent)
-        if self._squeezer is not None:
-            self._squeezer.squeeze(aside)
+        return aside
 
     def _asides(self) -> list[tuple[int, Path]]:
         """Files put aside by their numbers, oldest first."""
@@ -127,6 +140,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def _is_torn(fd: int, whole: int, size: int) -> bool:
+    """Whether what follows the whole records is one that was not finished, with no others behind it."""
+    if whole <= 0 or size - whole > _TORN_BYTES:
+        return False
+    head = os.pread(fd, min(_HEAD_BYTES, whole), 0)
+    return os.pread(fd, size - whole, whole).find(head, 1) < 0
+
+
 def _whole_lines(fd: int, size: int) -> int:
     """The length of a file up to the end of its last line that is whole."""
     end = size
@@ -135,11 +156,11 @@ def _whole_lines(fd: int, size: int) -> int:
         line = os.pread(fd, end - start, start)
         if line.endswith(b"\n"):
             try:
-                json.loads(line)
+                record = json.loads(line)
             except ValueError:  # pages that a power cut kept from the disk read as zeros
-                end = start
-                continue
-            return end
+                record = None
+            if isinstance(record, dict):
+                return end
         end = start
     return 0
 
@@ -160,7 +181,7 @@ def _line_start(fd: int, before: int) -> int:
 def _whole_maps(path: Path) -> int:
     """The length of a file up to the end of its last msgpack map that is whole."""
     whole = 0
-    with path.open("rb") as file, suppress(ValueError):  # all that msgpack raises on bad data
+    with path.open("rb") as file, suppress(ValueError, TypeError):  # TypeError: a list as key
         unpacker = msgpack.Unpacker(file, strict_map_key=False)
         for record in unpacker:
             if not isinstance(record, dict):  # zeros, for example, are numbers

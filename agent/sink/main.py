@@ -13,7 +13,7 @@ from agent.ipc.sinking import Deliver, Delivered, Sending, SinkItem, SinkNotOpen
 from agent.sink import kinds
 from agent.sink.args import SinkArgs
 from agent.sink.base import Item, Sink
-from agent.sink.batch import hand_over
+from agent.sink.batch import hand_over, in_words
 
 _log = log.get_logger("sink")
 
@@ -50,29 +50,29 @@ def _opened(channel: Channel, args: SinkArgs) -> Sink | None:
     """The sink, open; None when the agent was told why there is none."""
     member = call_foreign(lambda: kinds.load(args.kind))
     if isinstance(member, Raised):
-        channel.send(SinkNotOpened(kinds.words(member.error), usable=False))
+        channel.send(SinkNotOpened(in_words(kinds.words(member.error)), usable=False))
         return None
     wrong = call_foreign(lambda: kinds.problems(member, args.params))
     if wrong:
         text = wrong.error if isinstance(wrong, Raised) else "; ".join(wrong)
-        channel.send(SinkNotOpened(text, usable=False))
+        channel.send(SinkNotOpened(in_words(text), usable=False))
         return None
 
-    def make() -> Sink | SinkBusyError:
+    def make() -> Sink | str:
         sink = member(args.sink, args.device, args.params)
         try:
             sink.open()
         except SinkBusyError as why:
-            return why
+            return in_words(why)
         return sink
 
     made = call_foreign(make)
-    if isinstance(made, SinkBusyError):
-        channel.send(SinkNotOpened(str(made), usable=True))
+    if isinstance(made, str):
+        channel.send(SinkNotOpened(made, usable=True))
         return None
     if isinstance(made, Raised):
         _log.warning("sink.not_opened", error=made.error, traceback=made.trace)
-        channel.send(SinkNotOpened(made.error, usable=True))
+        channel.send(SinkNotOpened(in_words(made.error), usable=True))
         return None
     channel.send(SinkOpened())
     return made

@@ -126,6 +126,27 @@ def test_zeros_of_a_power_cut_are_cut_off(tmp_path: Path, kind: str) -> None:
     assert seqs(lines(path) if kind == "jsonl" else maps(path)) == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("before", "after"), [("jsonl", "msgpack"), ("msgpack", "jsonl")])
+def test_a_file_of_another_format_is_put_aside_whole(tmp_path: Path, before: str, after: str) -> None:
+    opened(tmp_path, path="results.x", format=before).send(items(*range(1, 200)))
+    whole = (tmp_path / "results.x").read_bytes()
+    opened(tmp_path, path="results.x", format=after, keep=0).send(items(200))
+    assert (tmp_path / "results.000001.x").read_bytes() == whole
+    found = (lines if after == "jsonl" else maps)(tmp_path / "results.x")
+    assert seqs(found) == [200]
+
+
+def test_a_file_damaged_in_the_middle_is_put_aside_whole(tmp_path: Path) -> None:
+    path = tmp_path / "results.x"
+    opened(tmp_path, path="results.x", format="msgpack").send(items(*range(1, 200)))
+    damaged = bytearray(path.read_bytes())
+    damaged[4_096:8_192] = bytes(4_096)
+    path.write_bytes(damaged)
+    opened(tmp_path, path="results.x", format="msgpack").send(items(200))
+    assert (tmp_path / "results.000001.x").read_bytes() == bytes(damaged)
+    assert seqs(maps(path)) == [200]
+
+
 def test_a_file_that_is_only_torn_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_bytes(b'{"seq": 1, "da')
     opened(tmp_path).send(items(1))

@@ -1,6 +1,7 @@
 """Sinks that raise, hang, exit, leak, crash and cannot be opened: ended, and started again."""
 
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,24 @@ def test_webhook_survives_a_server_with_every_fault(tmp_path: Path) -> None:
             assert status.failures == 5
         seqs = [result["seq"] for result in receiver.taken]
         assert seqs == [seq for seq in range(1, 101) if seq != 33]
+
+
+def test_batch_that_failed_is_the_same_again_although_more_has_come(tmp_path: Path) -> None:
+    working = threading.Event()
+    tries: list[tuple[str, bytes]] = []
+
+    def answer(request: Any) -> Answer:  # noqa: ANN401
+        tries.append((request.headers["idempotency-key"], request.body))
+        return Answer(status=200 if working.is_set() else 503)
+
+    with Receiver(answer) as receiver, sunk(tmp_path, kind="webhook", params={"url": receiver.url}) as out:
+        out.put(1, 2, 3)
+        eventually(lambda: out.status.state is SinkState.RETRYING, 20.0)
+        out.put(4, 5)
+        failed = len(tries)
+        eventually(lambda: len(tries) > failed, 20.0)
+        working.set()
+        out.wait_empty()
+    again = [body for key, body in tries if key == tries[0][0]]
+    assert len(again) >= 3, "the failed ones, and the one that went well"
+    assert set(again) == {tries[0][1]}

@@ -112,3 +112,31 @@ def test_busy_says_when_to_come_back() -> None:
 
     outcome = hand_over(send, items(2), lambda: None)
     assert outcome == Outcome(settled=0, error="later", retry_after_s=7.5)
+
+
+class MuteError(SinkRefusedError):
+    """One whose author made a mistake."""
+
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+
+def test_answer_that_raises_when_it_is_read_fails_the_batch() -> None:
+    def send(_: Sequence[Item]) -> None:
+        raise MuteError("x")
+
+    outcome = hand_over(send, items(2), lambda: None)
+    assert (outcome.settled, outcome.error) == (0, "LookupError: no words")
+
+
+@pytest.mark.parametrize("named", [5, [], [object()]])
+def test_items_that_do_not_name_the_culprit_have_the_batch_halved(named: Any) -> None:  # noqa: ANN401
+    taken: list[int] = []
+
+    def send(batch: Sequence[Item]) -> None:
+        if any(item.seq == 2 for item in batch):
+            raise SinkRefusedError("no", items=named)
+        taken.extend(item.seq for item in batch)
+
+    outcome = hand_over(send, items(3), lambda: None)
+    assert (outcome.settled, outcome.refused, taken) == (3, ((1, "no"),), [1, 3])

@@ -107,3 +107,14 @@ def test_what_failed_goes_again_as_it_was() -> None:
     assert seqs(hand.settle(1)) == [1]
     assert hand.due_s(60.0) == 0.0
     assert seqs(hand.send()) == [2, 3]
+
+
+def test_what_is_tried_again_does_not_grow() -> None:
+    hand = SinkBatch(10)
+    hand.add(entry(1))
+    hand.send()
+    hand.settle(0)
+    assert not hand.room
+    hand.send()
+    hand.settle(1)
+    assert hand.room
