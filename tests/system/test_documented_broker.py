@@ -360,7 +360,9 @@ def test_an_agent_whose_certificate_is_revoked_says_so(
     broker.revoke(pair)
     broker.stop()
     broker.start()
-    agent.wait_for_log(r'"event": "broker.waiting".*CERTIFICATE_REVOKED.*"cause": "tls"', 45.0)
+    # With TLS 1.3 the reason comes after the handshake, if the end of the connection does not overtake it.
+    why = "(CERTIFICATE_REVOKED|ended TLS: without saying why)"
+    agent.wait_for_log(rf'"event": "broker.waiting".*{why}.*"cause": "tls"', 45.0)
     operator.wait_connected()
 
 
