@@ -89,7 +89,8 @@ class Saver:
         return self._ahead.popleft()
 
     def end(self) -> None:
-        """Write everything that is left, and settle the books."""
+        """Write everything that is left, and settle the books, also if the disk has just refused."""
+        self._spool.insist()
         while self._write(time.monotonic()) == _BATCH:
             pass
         self._desk.ledger.end()

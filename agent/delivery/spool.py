@@ -102,6 +102,10 @@ class Spool:
         """When (monotonic) a disk that failed is tried again; 0 when it works."""
         return self._file.retry_s
 
+    def insist(self) -> None:
+        """Try the disk again with the next thing asked of it, though it has just failed."""
+        self._file.retry_s = 0.0
+
     @property
     def errors(self) -> int:
         """Times that the disk has failed."""

@@ -314,3 +314,16 @@ def test_a_million_rows_open_at_once(tmp_path: Path) -> None:
         took_s = time.monotonic() - began
         assert seqs(first) == list(range(1, 65))
         assert took_s < 0.1
+
+
+def test_a_disk_that_has_failed_is_tried_once_more_when_it_matters(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with spool_at(tmp_path, ledger=ledger) as spool:
+        store(spool, entry(1))
+        spool._file._failed(sqlite3.OperationalError("disk I/O error"))
+        ledger.dropped(3, 2, "refused")
+        spool.flush()
+        assert ledger.is_dirty  # the disk is left alone for a while
+        spool.insist()
+        spool.flush()
+        assert not ledger.is_dirty
