@@ -246,10 +246,8 @@ class Spool:
 
     def _commit(self, work: Callable[[sqlite3.Connection], None], reached: Reached | None = None) -> bool:
         """Do `work` and bring the books up to date; False: nothing of it has happened."""
-        before, files_lost = (
-            (dict(self._rows), dict(self._sizes), self._next_id, list(self._gone)),
-            self._files_lost,
-        )
+        before = (dict(self._rows), dict(self._sizes), self._next_id, list(self._gone))
+        files_lost = self._files_lost
         self._drops = []
         changes: dict[int, Gap | None] = {}
         ends: list[Reached] = []
