@@ -25,6 +25,9 @@ def _marked_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(leftovers.MARKER, uuid.uuid4().hex)
         patch.setenv("TMPDIR", str(folder))
+        # OpenCV asks once, when a process first uses its FFmpeg; the agent's own source sets it before that,
+        # but a test that opens a capture by itself may have come first.
+        patch.setenv("OPENCV_FFMPEG_LOGLEVEL", "-8")
         patch.setattr(tempfile, "tempdir", str(folder))
         yield
 
