@@ -4,6 +4,7 @@ import collections
 import math
 
 from agent.capture.frame import Frame
+from agent.frames.format import FrameFormat
 from agent.ipc.messages import SampleSpec
 from agent.sampling import KeyTimes, Sampler, Sampling, Thinner
 
@@ -26,6 +27,13 @@ class Line:
     def keys_only(self) -> bool:
         """Whether key frames are played to it and no others."""
         return self.spec.keyframes == "only"
+
+    def format(self, size: tuple[int, int]) -> FrameFormat:
+        """What frames of a source of this width and height look like to it."""
+        width, height = (self.spec.width, self.spec.height) if self.spec.width else size
+        if self.spec.pixel_format == "nv12":
+            width, height = width - width % 2, height - height % 2
+        return FrameFormat(width, height, self.spec.pixel_format)
 
     def same_sampling(self, spec: SampleSpec) -> bool:
         """Whether `spec` asks for the same frames, be it in another size or format."""
@@ -65,6 +73,11 @@ class Line:
     def newest(self) -> Frame | None:
         """The frame played last."""
         return self._frames[-1] if self._frames else None
+
+    @property
+    def oldest_number(self) -> int:
+        """The number of the oldest frame that a window may have; 0 when nothing was played."""
+        return self._frames[0].number if self._frames else 0
 
     @property
     def oldest_index(self) -> int | None:

@@ -125,7 +125,7 @@ class Lines:
     def needs(self, begin_s: float, end_s: float, step_s: float) -> bool:
         """See `Audience.needs`."""
         return any(
-            line.needs(begin_s, end_s, step_s) and self._lending.offers(self._format(line.spec))
+            line.needs(begin_s, end_s, step_s) and self._lending.offers(line.format(self._size))
             for line in self._lines.values()
         )
 
@@ -156,7 +156,7 @@ class Lines:
     def _serve(self, line: Line) -> bool:
         """Hand over the window that is due and wanted, if there is one; whether there was."""
         window = self._due_window(line)
-        placed = None if window is None else self._placed(window, self._format(line.spec))
+        placed = None if window is None else self._placed(window, line.format(self._size))
         if window is None or placed is None:
             return False
         take = line.sampler.take()
@@ -178,7 +178,7 @@ class Lines:
 
     def _due_window(self, line: Line) -> list[Frame] | None:
         """The window that is due and wanted, if there are slots for it."""
-        frame_format = self._format(line.spec)
+        frame_format = line.format(self._size)
         if not (line.sampler.wanted and line.sampler.ready and self._lending.offers(frame_format)):
             return None
         window = line.window()
@@ -205,9 +205,3 @@ class Lines:
         except SourceError as err:  # a pixel format that cannot be converted
             self.stage.give_up(err)
             return None
-
-    def _format(self, spec: SampleSpec) -> FrameFormat:
-        width, height = (spec.width, spec.height) if spec.width else self._size
-        if spec.pixel_format == "nv12":
-            width, height = width - width % 2, height - height % 2
-        return FrameFormat(width, height, spec.pixel_format)

@@ -72,7 +72,7 @@ def _open_url(scheme: str, request: OpenRequest, interrupted: Interrupted) -> So
         case "test":
             if parts.netloc != "scene" or parts.path not in ("", "/"):
                 raise wrong("the only test source is test://scene")
-            return SceneSource(parse_scene(parts.query), interrupted)
+            return SceneSource(parse_scene(parts.query), interrupted, hurry=request.hurry)
         case _:
             known = ", ".join(sorted(SOURCE_SCHEMES))
             raise wrong(f"a source cannot begin with {scheme}: (a path, or one of {known})")

@@ -1,6 +1,7 @@
 """PyAV's decoder: packets in, pictures in presentation order out, each with its time and stamp.
 
-One thread decodes, in slices at most: decoding frames in parallel delays each by a frame a thread.
+One thread decodes, in slices at most, unless all is in a hurry: decoding frames in parallel delays each by
+a frame a thread.
 """
 
 import contextlib
@@ -149,8 +150,10 @@ class Decoder:
         return next(same, units[0] if units else None)
 
 
-def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, Choice[VideoCodecContext]]:
-    """The decoder for `stream`: hardware if `wanted` and possible, else software.
+def open_context(
+    stream: VideoStream, wanted: str, *, hurry: bool = False
+) -> tuple[VideoCodecContext, Choice[VideoCodecContext]]:
+    """The decoder for `stream`: hardware if `wanted` and possible, else software; in a hurry, on all cores.
 
     Raises SourceError when there is none at all.
     """
@@ -166,8 +169,8 @@ def open_context(stream: VideoStream, wanted: str) -> tuple[VideoCodecContext, C
     )
     context = choice.decoder or software
     if not context.is_open:
-        context.thread_type = ThreadType.SLICE
-        context.thread_count = 1
+        context.thread_type = ThreadType.AUTO if hurry else ThreadType.SLICE
+        context.thread_count = 0 if hurry else 1
     context.copy_opaque = True
     return context, choice
 

@@ -47,7 +47,7 @@ class PyavSource:
             step_s = 1.0 / (fps or _DEFAULT_FPS)
             self._time_base = stream.time_base or Fraction(1, 90_000)
             try:
-                context, choice = open_context(stream, request.hwaccel)
+                context, choice = open_context(stream, request.hwaccel, hurry=request.hurry)
             except SourceError as err:
                 raise self._named(err) from err
             self._decoder = Decoder(context, self._time_base, step_s)

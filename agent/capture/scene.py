@@ -120,11 +120,15 @@ def _shapes(params: SceneParams) -> tuple[_Shape, ...]:
 
 
 class SceneSource(WholePictures):
-    """The scene as a camera: frames come at their times, whether or not somebody reads them."""
+    """The scene as a camera: frames come at their times, whether or not somebody reads them.
 
-    def __init__(self, params: SceneParams, interrupted: Interrupted) -> None:
+    In a hurry it is a file of drawings: each frame comes when it is read.
+    """
+
+    def __init__(self, params: SceneParams, interrupted: Interrupted, *, hurry: bool = False) -> None:
         self._params = params
         self._interrupted = interrupted
+        self._hurry = hurry
         self._began_s = time.monotonic()
         self._next = 0
         self.info = SourceInfo(
@@ -134,25 +138,29 @@ class SceneSource(WholePictures):
             fps=params.fps,
             pixel_format="bgr24",
             backend="scene",
-            live=True,
+            live=not hurry,
+            duration_s=params.frames / params.fps if hurry and params.frames is not None else None,
         )
 
     def read(self) -> Unit:
-        """Wait until the next frame is due."""
+        """The next frame, when it is due."""
         fps = self._params.fps
         lag_s = time.monotonic() - self._began_s - self._next / fps
-        if lag_s > _MAX_LAG_S:
+        if lag_s > _MAX_LAG_S and not self._hurry:
             self._next += int(lag_s * fps)
         if self._params.frames is not None and self._next >= self._params.frames:
             raise SourceError(Cause.ENDED, f"the test scene is over after {self._params.frames} frames")
-        due_s = self._began_s + self._next / fps
+        if not self._hurry:
+            self._wait_until(self._began_s + self._next / fps)
+        unit = PictureUnit(content=self._next, pts_s=self._next / fps, size=0, stamp=Stamp.now())
+        self._next += 1
+        return unit
+
+    def _wait_until(self, due_s: float) -> None:
         while (wait_s := due_s - time.monotonic()) > 0:
             if self._interrupted():
                 raise SourceError(Cause.ENDED, "the test scene is not wanted any more")
             time.sleep(min(wait_s, _LOOK_UP_S))
-        unit = PictureUnit(content=self._next, pts_s=self._next / fps, size=0, stamp=Stamp.now())
-        self._next += 1
-        return unit
 
     def decode(self, unit: Unit, *, wanted: bool = True) -> list[Picture]:  # noqa: ARG002  a picture costs the same
         """Draw the frame."""

@@ -43,6 +43,9 @@ class OpenRequest:
     loop: bool = False  # files and folders begin again at their end
     open_timeout_s: float = 10.0
     read_timeout_s: float = 5.0
+    hurry: bool = (
+        False  # nobody waits for single frames: decode on all cores, and draw a scene without a pace
+    )
     rules: Rules | None = None  # what it may lead to; None: it is trusted, as agent.toml names it
 
 

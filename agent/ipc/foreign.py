@@ -10,7 +10,7 @@ from agent import log
 
 _Returned = TypeVar("_Returned")
 _MAX_TRACE_CHARS = 8192
-_OURS = ("/agent/worker/", "/agent/ipc/", "/agent/sink/")
+_OURS = ("/agent/worker/", "/agent/ipc/", "/agent/sink/", "/agent/offline/", "/concurrent/futures/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,18 @@ def call_foreign(call: Callable[[], _Returned]) -> _Returned | Raised:
     try:
         return call()
     except Exception as err:  # noqa: BLE001  foreign code raises what it likes; this is the only broad except
-        # Redacted before it is cut: half a password would not be recognised.
-        trace = log.without_secrets("".join(traceback.format_exception(type(err), err, _theirs(err))))
-        line = log.without_secrets(traceback.format_exception_only(err)[-1].strip())
-        return Raised(line[:1000], trace[-_MAX_TRACE_CHARS:])
+        return raised(err)
 
 
-def _theirs(err: Exception) -> TracebackType | None:
+def raised(err: BaseException) -> Raised:
+    """What was raised, in words."""
+    # Redacted before it is cut: half a password would not be recognised.
+    trace = log.without_secrets("".join(traceback.format_exception(type(err), err, _theirs(err))))
+    line = log.without_secrets(traceback.format_exception_only(err)[-1].strip())
+    return Raised(line[:1000], trace[-_MAX_TRACE_CHARS:])
+
+
+def _theirs(err: BaseException) -> TracebackType | None:
     first = err.__traceback__
     while first is not None and any(ours in first.tb_frame.f_code.co_filename for ours in _OURS):
         first = first.tb_next

@@ -1,0 +1,171 @@
+"""The reading side: sources one after the other, and what is made of them, in order, on the belt."""
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.capture.accounting import Accounting
+from agent.capture.open import open_source
+from agent.capture.playing import Playing
+from agent.capture.source import OpenRequest, Source
+from agent.config.addresses import scheme_of
+from agent.config.secret import redact_url
+from agent.errors import Cause, SourceError
+from agent.offline.belt import Belt
+from agent.offline.runner import Returned, Runner
+from agent.offline.screening import EVERY_FRAME, Extract, Screening, Window
+from agent.offline.use import Use
+from algos import Frames
+
+_MAX_ID = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A source was opened: what follows is of it."""
+
+    stream: str
+    index: int  # among the sources
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A window of the algorithm with this place was given to its runner."""
+
+    place: int
+    frames: Frames
+    returned: Future[Returned]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame was played, and somebody wants to see it."""
+
+    number: int
+    time_s: float
+    picture: NDArray[np.uint8]  # (H, W, 3) BGR, read-only
+
+
+Step = Began | Filled | Seen
+
+
+class Playback:
+    """What one thread does from the first source to the last."""
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        uses: Sequence[Use],
+        runners: Sequence[Runner],
+        belt: Belt[Step],
+        *,
+        extract: Extract,
+        every_frame: bool,
+    ) -> None:
+        self._sources = sources
+        self._runners = runners
+        self._belt = belt
+        self._extract = extract
+        specs = [use.spec for use in uses]
+        self._specs = (*specs, EVERY_FRAME) if every_frame else tuple(specs)
+        self._failure: SourceError | None = None
+        self._frames_before = 0  # played of the sources before
+        self._screening: Screening | None = None
+
+    @property
+    def position_s(self) -> float:
+        """Media time of the source that is being read, from its first frame."""
+        return 0.0 if self._screening is None else self._screening.position_s
+
+    @property
+    def frames(self) -> int:
+        """Frames played so far."""
+        return self._frames_before + (0 if self._screening is None else self._screening.played)
+
+    def run(self) -> None:
+        """Play everything; raises what opening, reading or an `init()` raises."""
+        try:
+            for index, url in enumerate(self._sources):
+                if self._belt.stopped:
+                    return
+                request = OpenRequest(url=url, redact=redact_url, hurry=True)
+                with open_source(request, lambda: self._belt.stopped) as source:
+                    self._play(source, index, stream_id(url))
+        finally:
+            self._belt.end()
+
+    def _play(self, source: Source, index: int, stream: str) -> None:
+        for runner in self._runners:
+            runner.begin()
+        self._belt.put(Began(stream, index, source.info.duration_s), 0)
+        accounting = Accounting()
+        live = source.info.live
+        screening = Screening(
+            self._specs,
+            accounting,
+            stream=stream,
+            extract=self._extract,
+            info=source.info,
+            # A camera does not wait: what cannot be taken is left out, as in a live agent.
+            has_room=lambda: not live or self._belt.has_room,
+            on_window=self._on_window,
+        )
+        if self._screening is not None:
+            self._frames_before += self._screening.played
+        self._screening = screening
+        playing = Playing(
+            source,
+            screening,
+            accounting,
+            screening.keys,
+            next_number=0,
+            give_up=self._give_up,
+            alive=lambda: None,
+        )
+        screening.stage = playing
+        try:
+            self._read(source, playing, screening)
+        finally:
+            playing.close()
+
+    def _read(self, source: Source, playing: Playing, screening: Screening) -> None:
+        while not (screening.over or self._belt.stopped):
+            try:
+                unit = source.read()
+            except SourceError as err:
+                if err.cause is not Cause.ENDED:
+                    raise
+                playing.end()
+                break
+            playing.arrive(unit)
+            if self._failure is not None:
+                raise self._failure
+
+    def _give_up(self, error: SourceError) -> None:
+        self._failure = error
+
+    def _on_window(self, window: Window) -> None:
+        frames = window.frames
+        if window.place == len(self._runners):
+            self._belt.put(Seen(frames.numbers[0], frames.times[0], frames[0]), window.new_bytes)
+        else:
+            returned = self._runners[window.place].submit(frames)
+            self._belt.put(Filled(window.place, frames, returned), window.new_bytes)
+
+
+def stream_id(url: str) -> str:
+    """The id under which a source's results go: the name of the file, or the host of a URL."""
+    scheme = scheme_of(url)
+    if scheme is None or scheme == "file":
+        name = Path(url.removeprefix("file://").rstrip("/")).stem
+    else:
+        parts = urlsplit(url)
+        name = Path(parts.path).stem or parts.hostname or scheme
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:_MAX_ID] or "stream"
