@@ -141,7 +141,8 @@ class _Painter:
         inner = (min(right, self._width - 1), min(bottom, self._height - 1))
         for width, ink in ((self._line_px + 2, _RIM), (self._line_px, _colour(box.tag))):
             cv2.rectangle(self._image, (left, top), inner, ink, width)
-        self._label(box.tag, area)
+        rim = self._line_px // 2 + 1  # the label's edge is in line with the border's
+        self._label(box.tag, Area(left - rim, top - rim, right + 1 + rim, bottom + 1 + rim))
 
     def _point(self, point: Point, scale: Vertex, *, named: bool) -> None:
         ((x, y),) = _pixels(((point.x, point.y),), scale).tolist()

@@ -18,7 +18,7 @@ _MOST_COVERED = 0.1  # share of a label's area that others may take; else it is 
 _PANEL_HEIGHT = 0.55  # share of the picture that facts may take
 _LABEL_WIDTH = 0.6  # share of the picture that a label may take
 _VALUE_WIDTH = 0.45  # and a name or a value among the facts
-_PANEL_DARK = 0.62  # how much of the ground under them is dark
+_PANEL_DARK = 0.72  # how much of the ground under them is dark
 _DARK: Colour = (26, 22, 20)
 _LIGHT: Colour = (250, 250, 250)
 _FAINT: Colour = (200, 194, 190)
@@ -59,13 +59,19 @@ class Letters:
             width = self._width_of(text) + 2 * self._pad
             if not text or width > self._width or self._line_px > self._height:
                 continue
-            places = [self._inside(place) for place in self._places(around, width)]
-            covered, best = min(
-                (sum(map(place.common, self._taken)), number) for number, place in enumerate(places)
-            )
+            covered, place = self._freest(around, width)
             if covered <= _MOST_COVERED * width * self._line_px:
-                self._chip(text, places[best], colour)
+                self._chip(text, place, colour)
                 return
+
+    def _freest(self, around: Area, width: int) -> tuple[int, Area]:
+        """The place that covers the fewest pixels of what is written already, and how many."""
+        found: list[tuple[int, Area]] = []
+        for place in map(self._inside, self._places(around, width)):
+            found.append((sum(map(place.common, self._taken)), place))
+            if found[-1][0] == 0:
+                break
+        return min(found, key=lambda one: one[0])
 
     def _places(self, around: Area, width: int) -> list[Area]:
         """Where a label may be: above, inside, below; at the left first, as one reads."""
