@@ -281,9 +281,9 @@ def _corners(value: object) -> list[list[float]]:
 
 def _vertices(value: object, least: int) -> tuple[Vertex, ...]:
     """At least so many vertices, as pairs or one after the other; empty if the value is not of that form."""
-    rows = as_rows(value, 2, 2)
-    if rows is not None and len(rows) >= least:
-        return tuple((row[0], row[1]) for row in rows if row is not None)
+    pairs = tuple((row[0], row[1]) for row in as_rows(value, 2, 2) or () if row is not None)
+    if len(pairs) >= least:
+        return pairs
     flat = as_row(value, 2 * least, MAX_VERTICES)
     if flat is None or len(flat) % 2 or (least == _OPEN and len(flat) != _BOX):
         return ()

@@ -194,8 +194,7 @@ def _windows(use: "Use", played: Iterable[tuple[int, float, NDArray[np.uint8]]])
     for number, time_s, pixels in played:
         one = ArrayPicture(pixels, time_s)
         if recent and (recent[-1][2].width, recent[-1][2].height) != (one.width, one.height):
-            recent.clear()  # no window spans that
-            sampler.begin_generation()
+            sampler.begin_generation()  # no window spans that
         recent.append((number, time_s, one))
         sampler.frame(time_s)
         if sampler.take() is None:

@@ -57,7 +57,7 @@ def lossless(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"interval": 0.0, "frame_count": 4, "frame_step": 0},
         {"interval": 0.7, "keyframes": "never"},
         {"interval": 0.7, "keyframes": "only"},
-        {"interval": 1.0, "position": 1.5, "until": 4.0},
+        {"interval": 1.0, "position": 1.5, "until": 3.5},
         {"interval": 1.0, "frame_count": 9, "frame_step": 20},  # never full
     ],
     ids=str,
@@ -207,6 +207,9 @@ def test_what_cannot_be_sent_is_told_with_its_place() -> None:
     assert_packable({"boxes": np.zeros((3, 4)), "count": np.int64(3)})
     with pytest.raises(AssertionError, match=r"result\.found\[1\]: object cannot be packed"):
         assert_packable({"found": [1, object()]})
+    for too_large in ([0.5] * 950_000, bytes(7 << 20)):  # the one for msgpack, the other for JSON
+        with pytest.raises(AssertionError, match="more than 8388608"):
+            assert_packable(too_large)
 
 
 def test_algorithms_do_not_load_the_agent() -> None:

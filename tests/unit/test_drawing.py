@@ -87,7 +87,7 @@ def test_labels_of_a_crowd_do_not_cover_each_other() -> None:
         return int((painted(crowd) & ~painted({"box": box})).sum())
 
     # At one place there is room for eight; the others are left out rather than painted over.
-    assert chips(4) > 3.5 * chips(1)
+    assert chips(4) > 3 * chips(1)  # those inside cover some of the border
     assert chips(100) < 9 * chips(1)
 
 

@@ -83,6 +83,7 @@ def test_a_box_may_be_written_in_many_ways(result: object) -> None:
             Shapes(polygons=(Polygon(((0, 0), (1, 0), (1, 1)), Tag()),)),
         ),
         ({"polygon": [0, 0, 1, 0, 1, 1]}, Shapes(polygons=(Polygon(((0, 0), (1, 0), (1, 1)), Tag()),))),
+        ({"polygon": [[0, 0], None, [1, 1], [0, 1, 2]]}, Shapes()),
         ({"line": [0, 0, 1, 1]}, Shapes(lines=(Line(((0, 0), (1, 1)), Tag()),))),
         (
             {"lines": [[0, 0, 1, 1], [0, 1, 1, 0]], "labels": ["in", "out"]},
