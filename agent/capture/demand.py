@@ -105,7 +105,7 @@ class Demand:
     # --- the decoder ---
 
     def _reach(self, frame: Frame, *, in_step: bool) -> None:
-        if frame.unit not in self._inside:
+        if not self.holds_back(frame):  # it was not given, or to be left out: that was a mistake
             self._feed_all(self._way_to(frame))
         if frame.picture is None and in_step and self._next is not None:
             self._feed_all(self._groups.since(self._next), until=frame)

@@ -22,6 +22,7 @@ class Line:
         self._offsets = sampling.offsets()
         self._frames: collections.deque[Frame] = collections.deque(maxlen=sampling.span)
         self._thinner: Thinner | None = None
+        self._thinned_s = 0.0
 
     @property
     def keys_only(self) -> bool:
@@ -42,6 +43,10 @@ class Line:
     def thin(self, thinner: Thinner) -> None:
         """Key frames, too, are played at the stream's `fps` at most."""
         self._thinner = thinner
+
+    def played_at(self, fps: float | None) -> None:
+        """The stream is played at `fps` at most: frames of a window are so far apart."""
+        self._thinned_s = 0.0 if fps is None else 1.0 / fps
 
     def begin_generation(self) -> None:
         """No window spans what comes now and what was before."""
@@ -91,12 +96,12 @@ class Line:
         """
         if not self.sampler.wanted or self.keys_only:
             return False
-        time_s = self.sampler.next_s()
+        time_s = self._next_s(step_s)
         if time_s is None or self.spec.interval_s == 0:
             return True
         begin_s, end_s = begin_s - step_s / 2, end_s - step_s / 2
         for offset in self._offsets:
-            shown_s = time_s - offset * step_s
+            shown_s = time_s - offset * max(step_s, self._thinned_s)
             if shown_s <= begin_s:  # one of the windows after the next may have frames in there
                 shown_s += math.ceil((begin_s - shown_s) / self.spec.interval_s) * self.spec.interval_s
             if shown_s < end_s:
@@ -107,22 +112,27 @@ class Line:
         """When the first frame of the next window is shown, if one is wanted; else infinity."""
         if not self.sampler.wanted:
             return math.inf
-        time_s = self.sampler.next_s()
-        return -math.inf if time_s is None else time_s - (self._offsets[0] + _NEAR) * step_s
+        time_s = self._next_s(step_s)
+        return -math.inf if time_s is None else time_s - self._offsets[0] * max(step_s, self._thinned_s) - _NEAR * step_s
 
     def may_use(self, frame: Frame, step_s: float) -> bool:
         """Whether a window may be asked for that has this frame in it."""
         if self.keys_only:
             return frame.is_key
-        time_s = self.sampler.next_s()
+        time_s = self._next_s(step_s)
         if self.spec.interval_s == 0 or time_s is None:
             return True
         for offset in self._offsets:
-            away_s = frame.pts_s + offset * step_s - time_s
+            away_s = frame.pts_s + offset * max(step_s, self._thinned_s) - time_s
             windows = max(0, round(away_s / self.spec.interval_s))
             if abs(away_s - windows * self.spec.interval_s) <= _NEAR * step_s:
                 return True
         return False
+
+    def _next_s(self, step_s: float) -> float | None:
+        """The presentation time at which a window is next handed over; the first one has to be full."""
+        time_s = self.sampler.next_s()
+        return None if time_s is None else time_s + self.sampler.lacking * max(step_s, self._thinned_s)
 
     def keeps(self, frame: Frame, step_s: float) -> bool:
         """Whether the picture of this frame is worth its memory."""

@@ -70,6 +70,7 @@ class Lines:
             line.thin(Thinner(*self._fps))
             return line
         line = Line(spec, self._played_keys)
+        line.played_at(self._fps[0])
         if spec.keyframes == "auto" and self._played_keys.last_s is not None:
             line.sampler.anchor(self._played_keys.last_s)
         return line
@@ -96,6 +97,8 @@ class Lines:
         """A source was opened, to be played at `fps` at most."""
         self._fps = (fps, source_fps)
         self._thinner = Thinner(fps, source_fps)
+        for line in self._lines.values():
+            line.played_at(fps)
 
     def begin_generation(self, generation: int, size: tuple[int, int]) -> None:
         """No window spans what comes now and what was before."""

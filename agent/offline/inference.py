@@ -145,6 +145,7 @@ class _State:
             position_s=self.playback.position_s,
             duration_s=self.began.duration_s,
             frames=self.playback.frames,
+            decoded=self.playback.decoded,
             runs=self.runs,
         )
 

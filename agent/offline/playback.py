@@ -76,8 +76,9 @@ class Playback:
         specs = [use.spec for use in uses]
         self._specs = (*specs, EVERY_FRAME) if every_frame else tuple(specs)
         self._failure: SourceError | None = None
-        self._frames_before = 0  # played of the sources before
+        self._frames_before = self._decoded_before = 0  # of the sources before
         self._screening: Screening | None = None
+        self._playing: Playing | None = None
 
     @property
     def position_s(self) -> float:
@@ -89,6 +90,11 @@ class Playback:
         """Frames played so far."""
         return self._frames_before + (0 if self._screening is None else self._screening.played)
 
+    @property
+    def decoded(self) -> int:
+        """Frames decoded so far."""
+        return self._decoded_before + (0 if self._playing is None else self._playing.decoded)
+
     def run(self) -> None:
         """Play everything; raises what opening, reading or an `init()` raises."""
         try:
@@ -96,6 +102,7 @@ class Playback:
                 if self._belt.stopped:
                     return
                 request = OpenRequest(url=url, redact=redact_url, hurry=True)
+                self._frames_before, self._screening = self.frames, None
                 with open_source(request, lambda: self._belt.stopped) as source:
                     self._play(source, index, stream_id(url))
         finally:
@@ -117,9 +124,6 @@ class Playback:
             has_room=lambda: not live or self._belt.has_room,
             on_window=self._on_window,
         )
-        if self._screening is not None:
-            self._frames_before += self._screening.played
-        self._screening = screening
         playing = Playing(
             source,
             screening,
@@ -129,10 +133,12 @@ class Playback:
             give_up=self._give_up,
             alive=lambda: None,
         )
-        screening.stage = playing
+        screening.stage = self._playing = playing
+        self._screening = screening
         try:
             self._read(source, playing, screening)
         finally:
+            self._decoded_before, self._playing = self.decoded, None
             playing.close()
 
     def _read(self, source: Source, playing: Playing, screening: Screening) -> None:

@@ -53,4 +53,5 @@ class Progress:
     position_s: float  # media time played of this source
     duration_s: float | None  # of this source, as its container says it
     frames: int  # played so far, over all sources
+    decoded: int  # frames that had to be decoded for what was asked for
     runs: int  # handed out so far

@@ -45,9 +45,13 @@ class Extract:
     position_s: float = 0.0
     until_s: float = math.inf
 
-    def has(self, begin_s: float, end_s: float) -> bool:
-        """Whether anything that is shown from `begin_s` up to `end_s` belongs to it."""
-        return end_s >= self.position_s - TOLERANCE_S and begin_s < self.until_s - TOLERANCE_S
+    def is_before(self, time_s: float) -> bool:
+        """Whether the frame at `time_s` comes before what is played."""
+        return time_s < self.position_s - TOLERANCE_S
+
+    def is_behind(self, time_s: float) -> bool:
+        """Whether the frame at `time_s` comes after what is played."""
+        return time_s >= self.until_s - TOLERANCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class Screening:
 
     def _new_line(self, spec: SampleSpec) -> Line:
         line = Line(spec, self.keys if spec.keyframes == "only" else self._played_keys)
+        line.played_at(self._fps[0])
         if line.keys_only:
             line.thin(Thinner(*self._fps))
         line.sampler.want(0)
@@ -128,8 +133,8 @@ class Screening:
         if self._first_s is None:
             self._first_s = frame.pts_s
         self.position_s = frame.pts_s - self._first_s
-        self.over |= self.position_s >= self._extract.until_s - TOLERANCE_S
-        if self.over or not self._extract.has(self.position_s, self.position_s):
+        self.over |= self._extract.is_behind(self.position_s)
+        if self.over or self._extract.is_before(self.position_s):
             return
         generation = self._generation
         played = self._thinner.played(frame.pts_s)
@@ -172,8 +177,10 @@ class Screening:
 
     def _is_outside(self, begin_s: float, end_s: float) -> bool:
         """Whether what is shown from `begin_s` up to `end_s` lies before or behind what was asked for."""
-        first_s = self._first_s
-        return first_s is not None and not self._extract.has(begin_s - first_s, end_s - first_s)
+        if self._first_s is None:
+            return False
+        before = self._extract.is_before(end_s - self._first_s - 2 * TOLERANCE_S)
+        return before or self._extract.is_behind(begin_s - self._first_s)
 
     def _oldest_number(self, newest: int) -> int:
         """The number of the oldest frame that a window to come may have."""

@@ -94,7 +94,12 @@ class Sampler:
     @property
     def full(self) -> bool:
         """Whether enough frames were played for a window."""
-        return self._played >= self.sampling.span
+        return self.lacking == 0
+
+    @property
+    def lacking(self) -> int:
+        """How many frames have to be played yet until there are enough for a window."""
+        return max(0, self.sampling.span - self._played)
 
     @property
     def ready(self) -> bool:
