@@ -113,7 +113,9 @@ class Line:
         if not self.sampler.wanted:
             return math.inf
         time_s = self._next_s(step_s)
-        return -math.inf if time_s is None else time_s - self._offsets[0] * max(step_s, self._thinned_s) - _NEAR * step_s
+        if time_s is None:
+            return -math.inf
+        return time_s - self._offsets[0] * max(step_s, self._thinned_s) - _NEAR * step_s
 
     def may_use(self, frame: Frame, step_s: float) -> bool:
         """Whether a window may be asked for that has this frame in it."""

@@ -401,7 +401,8 @@ def test_the_first_window_has_the_first_frames(tmp_path: Path, fps: float | None
     """None of them was taken for one that nobody will ask for, and left out."""
     clip = encode(tmp_path / "clip.mp4", frames=60, gop=20, b_frames=2)
     with opened(clip) as source:
-        outcome = Theatre(source, SampleSpec(ALGORITHM, 2, 2, 1.0, "never", 320, 240, "bgr24"), fps=fps).play()
+        spec = SampleSpec(ALGORITHM, 2, 2, 1.0, "never", 320, 240, "bgr24")
+        outcome = Theatre(source, spec, fps=fps).play()
     assert [ref.number for ref, _ in outcome.windows[0]] == [0, 2 if fps is None else 5]
     # One group of 20 is between the windows, and of the others a third at most is of no use.
     assert outcome.decoded < 60
