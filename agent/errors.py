@@ -63,6 +63,12 @@ class KindError(VedetteError):
     code = "kind"
 
 
+class ScaffoldError(VedetteError):
+    """The beginning of an algorithm cannot be written as asked: whoever named it acts."""
+
+    code = "scaffold"
+
+
 class ReplayError(VedetteError):
     """A file is no window that the agent kept: whoever named it acts."""
 

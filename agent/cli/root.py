@@ -13,6 +13,7 @@ from agent.cli.demo import demo
 from agent.cli.diag import diag
 from agent.cli.keys import keys
 from agent.cli.kinds import kinds
+from agent.cli.new import new
 from agent.cli.replay import replay
 from agent.cli.run import run
 from agent.cli.schema import schema
@@ -61,6 +62,7 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
     (diag, ("vedette diag gate-7", "vedette diag gate-7 --out gate-7.tar.gz")),
     (check, ("vedette check --config agent.toml", "vedette check --json | jq '.findings[].text'")),
     (kinds, ("vedette kinds", "vedette kinds motion")),
+    (new, ("vedette new my_algo", "vedette new my_algo --one-file --folder my-algos")),
     (
         replay,
         (

@@ -46,6 +46,7 @@ class AgentProcess:
         environment: dict[str, str] | None = None,
         program: tuple[str, ...] = ("-m", "agent"),  # what Python runs
         inside: Sequence[str] = (),  # a command that runs commands: nsenter
+        python: Path = Path(sys.executable),
     ) -> None:
         self.device = f"t-{uuid.uuid4().hex[:8]}"
         self.folder = folder
@@ -59,6 +60,7 @@ class AgentProcess:
         self._environment = environment or {}
         self._program = program
         self._inside = tuple(inside)
+        self._python = python
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -108,7 +110,7 @@ class AgentProcess:
         """Start, or start again."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._inside, sys.executable, *self._program, "run", "--config", str(self.config)],
+                [*self._inside, str(self._python), *self._program, "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
