@@ -39,11 +39,13 @@ check: .venv/test.stamp ## lint, format, types, imports, generated documents
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(python) -m agent.config.reference --check
 	$(python) -m agent.contract.reference --check
+	$(python) tools/timelines.py --check
 
 .PHONY: docs
 docs: .venv/test.stamp ## write the generated documents anew
 	$(python) -m agent.config.reference
 	$(python) -m agent.contract.reference
+	$(python) tools/timelines.py
 
 # With atheris where there is a wheel of it for this machine, else by chance alone: docs/fuzzing.md.
 .PHONY: fuzz

@@ -23,8 +23,8 @@ _TAKEN = frozenset(
 _PACKAGE = {
     "pyproject.toml": "pyproject.toml.txt",
     "README.md": "readme.md.txt",
-    "{name}/__init__.py": "init.py.txt",
-    "{name}/algorithm.py": "algorithm.py.txt",
+    "src/{name}/__init__.py": "init.py.txt",
+    "src/{name}/algorithm.py": "algorithm.py.txt",
     "tests/test_{name}.py": "test.py.txt",
 }
 _ONE_FILE = {"{name}.py": "algorithm.py.txt"}

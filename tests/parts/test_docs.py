@@ -26,7 +26,8 @@ DOCUMENTS = [
     ROOT / "CHANGELOG.md",
     *sorted(ROOT.glob("docs/**/*.md")),
 ]
-SINKS = ROOT / "docs" / "sinks.md"  # its Python is run by the tests of sinks
+# Their Python is run elsewhere: by the tests of sinks, and of tutorials.
+ELSEWHERE = (ROOT / "docs" / "sinks.md", ROOT / "docs" / "first-algorithm.md")
 GUIDE = ROOT / "docs" / "writing-an-algorithm.md"
 PLACES = ("agent/", "algos/", "benchmarks/", "docs/", "systemd/", "tests/", "tools/")
 
@@ -39,7 +40,7 @@ def python_files(document: Path) -> dict[str, str]:
     """Blocks of Python by the names in their first lines, `# bright.py`."""
     found = {}
     for block in blocks(document, "python"):
-        name = re.match(r"# (\w+\.py)\n", block)
+        name = re.match(r"# ([\w/]+\.py)\n", block)
         assert name is not None, f"{document.name}: a block does not begin with the name of its file"
         found[name[1]] = block
     return found
@@ -50,7 +51,7 @@ def each_python_file() -> list[object]:
         pytest.param(document, name, id=f"{document.stem}-{name}")
         for document in DOCUMENTS
         for name in python_files(document)
-        if not name.startswith("test_") and document != SINKS
+        if not name.startswith("test_") and document not in ELSEWHERE
     ]
 
 

@@ -68,8 +68,8 @@ def test_what_is_written_is_python_and_toml_of_that_name() -> None:
     assert set(files) == {
         "pyproject.toml",
         "README.md",
-        "my_heads/__init__.py",
-        "my_heads/algorithm.py",
+        "src/my_heads/__init__.py",
+        "src/my_heads/algorithm.py",
         "tests/test_my_heads.py",
     }
     project = tomllib.loads(files["pyproject.toml"])
