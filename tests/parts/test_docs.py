@@ -1,5 +1,6 @@
 """The documents' examples are run: Python, TOML and commands; their links lead somewhere."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from agent.contract.codec import json_data, pack_data
 from agent.contract.verbs import VERBS
 from agent.worker import kinds
 from algos import Frames
+from tests.video import encode
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -90,6 +92,23 @@ def test_algorithms_of_the_documents_run(document: Path, name: str, tmp_path: Pa
             assert json_data(result)
 
 
+def test_the_offline_script_runs(tmp_path: Path) -> None:
+    document = ROOT / "docs" / "from-stream-infer.md"
+    (tmp_path / "offline.py").write_text(python_files(document)["offline.py"], encoding="utf-8")
+    encode(tmp_path / "clip.mp4", frames=60, fps=25, gop=25)
+    ran = subprocess.run(
+        [sys.executable, "offline.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [f"{time:.1f} {{'heads': 0, 'seen': {time + 1}}}" for time in range(3)]
+
+
 def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:
     files = python_files(GUIDE)
     for name, text in files.items():
@@ -134,9 +153,8 @@ def test_settings_of_stream_infer_move_over(tmp_path: Path) -> None:
     (block,) = blocks(document, "toml")
     (table,) = tomllib.loads(block)["algorithms"]
     config = AlgorithmConfig.model_validate(table)
-    ((name, text),) = python_files(document).items()
-    path = tmp_path / name
-    path.write_text(text, encoding="utf-8")
+    path = tmp_path / "heads.py"
+    path.write_text(python_files(document)["heads.py"], encoding="utf-8")
     assert kinds.problems(kinds.load(f"file:{path}")[config.kind], config.params) == []
 
 
