@@ -78,17 +78,63 @@ def test_a_label_stays_in_the_picture(shape: tuple[int, int], corner: tuple[floa
     lonely = painted({"box": [0.4, 0.4, 0.45, 0.45], "label": "a bicycle", "score": 0.5}, shape)
     middle = lonely & ~painted({"box": [0.4, 0.4, 0.45, 0.45]}, shape)
     assert label.sum() == pytest.approx(middle.sum(), rel=0.15)
+    left, top, right, bottom = extent(label)
+    assert right < 0.5 if x == 0 else left > 0.4
+    assert bottom < 0.2 if y == 0 else top > 0.8
+
+
+def crowd(count: int) -> list[dict[str, Any]]:
+    """So many at one place, of one colour, the surest first."""
+    box = [0.4, 0.4, 0.6, 0.6]
+    return [{"box": box, "id": 1, "label": f"person {n:02}", "score": 0.99 - n / 200} for n in range(count)]
+
+
+def picture_of(result: object) -> Picture:
+    image = gray((720, 1280))
+    draw(image, result)
+    return image
 
 
 def test_labels_of_a_crowd_do_not_cover_each_other() -> None:
-    def chips(count: int) -> int:
-        box = [0.4, 0.4, 0.6, 0.6]
-        crowd = [{"box": box, "label": f"person {n}"} for n in range(count)]
-        return int((painted(crowd) & ~painted({"box": box})).sum())
+    border = painted({"box": crowd(1)[0]["box"]})
+    chips = [int((painted(crowd(count)) & ~border).sum()) for count in (1, 4, 40)]
+    assert chips[1] > 3 * chips[0]  # those inside cover some of the border
+    # At one place there is room for eight; the others are left out rather than painted over them.
+    assert chips[2] < 9 * chips[0]
+    assert (picture_of(crowd(40)) == picture_of(crowd(100))).all()
 
-    # At one place there is room for eight; the others are left out rather than painted over.
-    assert chips(4) > 3 * chips(1)  # those inside cover some of the border
-    assert chips(100) < 9 * chips(1)
+
+def test_the_surest_have_their_labels_wherever_they_stand() -> None:
+    assert (picture_of(crowd(40)) == picture_of(crowd(40)[::-1])).all()
+
+
+def test_more_labels_than_can_be_read_are_left_out() -> None:
+    where = [[x / 17 + 0.01, y / 17 + 0.01] for x in range(15) for y in range(15)]
+    boxes = {"boxes": [[x, y, x + 0.03, y + 0.03] for x, y in where]}
+
+    def chips(count: int) -> int:
+        labelled = {**boxes, "labels": ["a"] * count}
+        return int((painted(labelled) & ~painted(boxes)).sum())
+
+    assert chips(100) > 90 * chips(1)
+    assert chips(225) == chips(100)
+
+
+def test_a_label_that_has_no_room_at_all_is_left_out() -> None:
+    box = {"box": [0.2, 0.0, 0.8, 1.0]}
+    assert (painted({**box, "label": "a"}, (6, 200)) == painted(box, (6, 200))).all()
+
+
+def test_points_of_an_object_do_not_repeat_its_label() -> None:
+    face = {"box": [0.4, 0.4, 0.6, 0.6], "label": "face"}
+    alone = painted([face, {"point": [0.5, 0.5]}])
+    assert (painted([face, {"point": [0.5, 0.5], "label": "face"}]) == alone).all()
+    assert painted([face, {"point": [0.5, 0.5], "label": "nose"}]).sum() > alone.sum()
+
+
+def test_what_reaches_far_beyond_the_picture_is_cut_there() -> None:
+    where = painted({"units": "shares", "box": [0.5, 0.5, 1e6, 1e6]}, (80, 4000))
+    assert extent(where) == pytest.approx((0.5, 0.5, 1, 1), abs=0.1)
 
 
 def test_facts_are_written_in_the_upper_left_corner_and_bounded() -> None:
@@ -162,13 +208,13 @@ def test_a_picture_that_is_read_only_is_refused() -> None:
 
 
 def test_a_large_result_takes_its_time_within_bounds() -> None:
-    crowd = [
+    many = [
         {"box": [x, y, x + 0.1, y + 0.1], "label": "person", "score": x}
         for x, y in np.random.default_rng(1).random((5000, 2))
     ]
     began = time.process_time()
-    painted(crowd)
-    assert time.process_time() - began < 5  # CPU; a tenth of it on the slowest machine at hand
+    painted(many)
+    assert time.process_time() - began < 5  # CPU; a tenth of it on the machine at hand
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)

@@ -62,6 +62,9 @@ def test_a_box_may_be_written_in_many_ways(result: object) -> None:
         ({"boxes": [A, B], "label": "cat"}, Shapes(boxes=(box(A, Tag("cat")), box(B, Tag("cat"))))),
         ([[*A, 0.25, 7], [*B, 0.5, 1]], Shapes(boxes=(box(A, Tag("7", 0.25)), box(B, Tag("1", 0.5))))),
         ({"regions": [[*A, 0.02]]}, Shapes(boxes=(box(A),))),
+        ({"boxes": [A, B], "score": 0.5, "id": 3}, Shapes(boxes=(box(A), box(B)))),  # of which one?
+        ({"box": A, "score": float("nan")}, Shapes(boxes=(box(A),))),
+        ({"boxes": [[0, 0, 1e7, 1], [0, 0, np.nan, 1]]}, Shapes()),
         ({"box": A, "score": 0.0, "id": 0}, Shapes(boxes=(box(A, Tag("", 0.0, "0")),))),
         ({"point": [0.5, 0.25], "label": "door"}, Shapes(points=(Point(0.5, 0.25, Tag("door")),))),
         ({"x": 0.5, "y": 0.25, "id": 4}, Shapes(points=(Point(0.5, 0.25, Tag(id="4")),))),
@@ -109,6 +112,10 @@ def test_what_is_found(result: object, expected: Shapes) -> None:
         ({"boxes": [A], "labels": ["cat"], "count": 1}, [("count", "1")]),
         ({"objects": 3, "path": "/dev/null", "points": "many"},
          [("objects", "3"), ("path", "/dev/null"), ("points", "many")]),
+        ({"labels": ["cat", "dog"], "scores": [0.5]}, [("cat", ""), ("dog", "")]),
+        ({"door": {"size": 3, "units": "m"}}, [("door.size", "3"), ("door.units", "m")]),
+        ({None: 1, 2: 3, (4, 5): 6}, [("2", "3")]),
+        ({"nan": float("nan"), "inf": np.inf, "large": 10**30, "real": 1e30}, [("real", "1e+30")]),
         ({"histogram": [1, 2, 3, 4], "list": [{"speed": 3}]}, []),
         (5, [("", "5")]),
         (True, [("", "yes")]),
@@ -134,6 +141,7 @@ def test_facts(result: object, expected: list[tuple[str, str]]) -> None:
         ({"units": "shares", "box": [0, 0, 7, 7], "size": [640, 360]}, "shares", (640, 360)),
         ({"size": (640, 360), "box": [0, 0, 7, 7]}, "pixels", (640, 360)),
         ({"size": 12, "units": "metres", "box": A}, "shares", None),
+        ({"size": [0, 10], "box": [0, 0, 7, 7]}, "pixels", None),
     ],
 )
 def test_pixels_are_told_from_shares(result: object, units: str, size: object) -> None:
