@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import (
     add_remove,
+    authors,
     delivery,
     demand,
     density,
@@ -44,7 +45,7 @@ class Benchmark:
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: Benchmark(module.TITLE, module.measure, module.report)
-    for module in (demand, density, latency, handover, scheduling, add_remove, delivery, footprint)
+    for module in (demand, density, latency, handover, scheduling, add_remove, delivery, footprint, authors)
 }
 
 
