@@ -122,7 +122,7 @@ def test_more_labels_than_can_be_read_are_left_out() -> None:
 
 def test_a_label_that_has_no_room_at_all_is_left_out() -> None:
     box = {"box": [0.2, 0.0, 0.8, 1.0]}
-    assert (painted({**box, "label": "a"}, (6, 200)) == painted(box, (6, 200))).all()
+    assert (painted({**box, "label": "a"}, (12, 200)) == painted(box, (12, 200))).all()
 
 
 def test_points_of_an_object_do_not_repeat_its_label() -> None:
