@@ -1,6 +1,8 @@
 """`vedette new`: the beginning of an algorithm."""
 
 import asyncio
+import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +57,8 @@ def _one_file(name: Name, folder: Path, settings: Settings) -> None:
     typer.echo(f"wrote {place}")
     there = settings.paths.algorithms
     if there is None or there.resolve() != folder.resolve():
-        typer.echo(f'agent.toml has to name its folder:\n\n[paths]\nalgorithms = "{folder.resolve()}"\n')
+        path = json.dumps(str(folder.resolve()), ensure_ascii=False)  # as TOML writes it, too
+        typer.echo(f"agent.toml has to name its folder:\n\n[paths]\nalgorithms = {path}\n")
     typer.echo(f'`vedette kinds {name.name}` shows it; `kind = "{name.name}"` in agent.toml uses it')
 
 
@@ -68,7 +71,7 @@ def _package(name: Name, folder: Path, settings: Settings) -> None:
     for place in files:
         typer.echo(f"wrote {folder / place}")
     typer.echo(
-        f"\ncd {folder}\npython -m pytest\npip install --no-deps -e .\n\n"
+        f"\ncd {shlex.quote(str(folder))}\npython -m pytest\npip install --no-deps -e .\n\n"
         f'then `vedette kinds {name.name}` shows it; `kind = "{name.name}"` in agent.toml uses it'
     )
 
