@@ -11,6 +11,7 @@ from agent.cli.call import call
 from agent.cli.check import check
 from agent.cli.demo import demo
 from agent.cli.diag import diag
+from agent.cli.infer import infer
 from agent.cli.keys import keys
 from agent.cli.kinds import kinds
 from agent.cli.new import new
@@ -62,6 +63,14 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
     (diag, ("vedette diag gate-7", "vedette diag gate-7 --out gate-7.tar.gz")),
     (check, ("vedette check --config agent.toml", "vedette check --json | jq '.findings[].text'")),
     (kinds, ("vedette kinds", "vedette kinds motion")),
+    (
+        infer,
+        (
+            "vedette infer walk.mp4 -a motion --interval 0.5 --out walk.jsonl",
+            "vedette infer 'clips/*.mp4' -a my_algo.py -p level=12 --record 'drawn/{stream}.mp4' --out -",
+            "vedette infer walk.mp4 --config algorithms.toml --publish",
+        ),
+    ),
     (new, ("vedette new my_algo", "vedette new my_algo --one-file --folder my-algos")),
     (
         replay,

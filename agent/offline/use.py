@@ -26,9 +26,13 @@ class Use:
     size: tuple[int, int] | None = field(default=None, kw_only=True)  # width, height; None: the source's
     pixel_format: PixelFormat = field(default="bgr24", kw_only=True)
     workers: int = field(default=1, kw_only=True)  # runs at the same time; more than 1: it is stateless
+    kind: str = field(default="", kw_only=True)  # name of its kind; "": as its class says
 
     def __post_init__(self) -> None:
         """Check the settings, as those of agent.toml are."""
+        if not self.kind:
+            kind = str(getattr(self.algorithm, "kind", None) or type(self.algorithm).__name__)
+            object.__setattr__(self, "kind", kind)  # the way of a frozen class
         if isinstance(self.algorithm, type):
             name = self.algorithm.__name__
             raise ConfigError(f"{name} is a class: an inference takes an instance, {name}()")
@@ -44,11 +48,6 @@ class Use:
     def name(self) -> str:
         """Id of the algorithm, in results."""
         return str(getattr(self.algorithm, "name", None) or type(self.algorithm).__name__)
-
-    @property
-    def kind(self) -> str:
-        """Name of its kind."""
-        return str(getattr(self.algorithm, "kind", None) or type(self.algorithm).__name__)
 
     @property
     def version(self) -> str:

@@ -1,0 +1,61 @@
+"""Algorithms by the name of their kind, as agent.toml names them: into instances of this process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.config.algorithms import AlgorithmConfig
+from agent.errors import ConfigError, KindError
+from agent.ipc.foreign import Raised, call_foreign
+from agent.offline.use import Use
+from agent.worker import kinds
+
+
+def installed(configs: Sequence[AlgorithmConfig], folder: Path | None) -> list[Use]:
+    """What these tables of agent.toml mean offline; `folder`: where kinds lie that are single files.
+
+    A kind may be a path that ends in .py, too: a file with one algorithm. Raises KindError and ConfigError,
+    which name what is wrong with each of them.
+    """
+    uses: list[Use] = []
+    problems: list[str] = []
+    for config in configs:
+        kind, member = _load(config.kind, folder)
+        problems += [f"{config.id}: {line}" for line in kinds.problems(member, config.params)]
+        if problems:
+            continue
+        made = call_foreign(lambda member=member, config=config: kinds.make(member, config.id, config.params))  # type: ignore[misc]
+        if isinstance(made, Raised):
+            raise KindError(f"{kind} cannot be made: {made.error}")
+        use = Use(
+            made,
+            frame_count=config.frame_count,
+            frame_step=config.frame_step,
+            interval=config.interval,
+            keyframes=config.keyframes,
+            size=config.size,
+            pixel_format=config.pixel_format,
+            workers=config.workers,
+            kind=kind,
+        )
+        uses.append(use)
+    if problems:
+        raise ConfigError("the algorithms cannot be used:\n  " + "\n  ".join(problems))
+    return uses
+
+
+def _load(kind: str, folder: Path | None) -> tuple[str, kinds.Kind]:
+    """The kind's own name, and its class; foreign code is imported."""
+    if not kind.endswith(".py"):
+        found = call_foreign(lambda: {kind: kinds.find(kind, folder)})
+    elif not Path(kind).is_file():
+        raise KindError(f"{kind}: there is no such file")
+    else:
+        found = call_foreign(lambda: kinds.load(f"file:{Path(kind).absolute()}"))
+    if isinstance(found, Raised):
+        # Our own sentence needs no name of an exception before it.
+        raise KindError(found.error.removeprefix("agent.errors.KindError: "))
+    if len(found) > 1:
+        raise KindError(
+            f"{kind} has several algorithms: put it into paths.algorithms, and name one of {', '.join(found)}"
+        )
+    return next(iter(found.items()))
