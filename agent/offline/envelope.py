@@ -66,7 +66,7 @@ class ResultFile:
             self._write(_ENCODE[self._form]({"v": ENVELOPE_VERSION, "incomplete": said}))
 
     def _write(self, data: bytes) -> None:
-        """At once, so that whoever is killed leaves whole results; a file without a buffer may take a part."""
+        """At once, so that who is killed leaves whole results; a file without a buffer may take a part."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]
