@@ -75,6 +75,13 @@ class ReplayError(VedetteError):
     code = "replay"
 
 
+class RecordError(VedetteError):
+    """Pictures cannot be written to a video file: the message says why; whoever named it acts."""
+
+    code = "record"
+    exit_code = 74  # EX_IOERR
+
+
 class SinkRefusedError(VedetteError):
     """A sink will never accept these results: they become dead letters.
 

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,8 @@ from agent.errors import ConfigError
 from agent.ipc.foreign import Raised, call_foreign
 from agent.offline.run import Run, Shown
 from agent.offline.use import Use
+from agent.record import Recording
 from algos import BaseAlgo
-
-if TYPE_CHECKING:
-    from agent.record import Recording
 
 OnFrame = Callable[[Shown], NDArray[np.uint8] | None]
 
@@ -86,8 +83,6 @@ class Gallery:
         self._recording = None
 
     def _begin_recording(self, record: str, stream: str, picture: NDArray[np.uint8]) -> None:
-        from agent.record import Recording  # noqa: PLC0415  an encoder, for those who record
-
         height, width = picture.shape[:2]
         path = Path(record.replace("{stream}", stream))
         recording = Recording(path, width=width, height=height, fps=self._fps)

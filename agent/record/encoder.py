@@ -1,0 +1,156 @@
+"""H.264 in mp4, through PyAV: each picture at its own time, or at a constant rate."""
+
+import math
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import av
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from agent.errors import RecordError
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+Picture = NDArray[np.uint8]
+"""(H, W, 3) BGR."""
+
+_CLOCK = Fraction(1, 90_000)
+_KEY_EVERY_S = 2.0  # a player can jump so finely, and a file that was cut ends so near to its end
+_ASSUMED_FPS = 25
+_EARLY = 0.25  # of a frame: so much sooner a picture may be shown than it is due
+_SMALLEST_PX, _LARGEST_PX = 16, 8192
+# A file in fragments, each with all that is needed to play it, that becomes a plain one at its end.
+_FORMAT = {"movflags": "hybrid_fragmented", "flush_packets": "1"}
+_CODEC = {"preset": "veryfast", "crf": "23", "bf": "0"}  # B-frames would delay everything by two
+
+
+class Recording:
+    """One file; a lifetime is a `with` block. The file is there from the first picture on.
+
+    If the process is killed, the file plays up to the last whole two seconds. Pictures of another size than
+    the first are scaled. H.264 has even sides: of an odd one the last row or column is left out.
+    """
+
+    def __init__(self, path: Path, *, width: int, height: int, fps: float | None = None) -> None:
+        """`fps`: a constant rate, frames being repeated and left out; None: each picture at its own time."""
+        self._path = path
+        self._size = (width - width % 2, height - height % 2)
+        self._fps = fps
+        self._comment = ""
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._begin_s: float | None = None
+        self._last_pts = -1
+        self._last_key_s = -math.inf
+        self._held: Picture | None = None  # at a constant rate: what is shown until the next one comes
+        self._slots = 0  # of the constant rate, filled so far
+
+    def __enter__(self) -> Self:
+        """Open the file; one that is there is replaced. Raises RecordError."""
+        width, height = self._size
+        if not all(_SMALLEST_PX <= side <= _LARGEST_PX for side in self._size):
+            raise RecordError(f"{self._path}: {width}x{height} pixels cannot be recorded")
+        try:
+            self._container = av.open(str(self._path), "w", format="mp4", options=_FORMAT)
+            rate = Fraction(self._fps or _ASSUMED_FPS).limit_denominator(1001)
+            stream: VideoStream = self._container.add_stream("libx264", rate=rate, options=_CODEC)
+            context = stream.codec_context
+            context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+            context.time_base = stream.time_base = _CLOCK
+            context.gop_size = 1_000_000  # they are placed by time, not by count
+            self._stream = stream
+            self._container.start_encoding()
+        except (OSError, ValueError) as err:
+            self._container = None
+            raise self._failure(err) from err
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the file. Raises RecordError when that fails and nothing else has."""
+        try:
+            self._finish()
+        except (OSError, ValueError) as err:
+            if error is None:
+                raise self._failure(err) from err
+
+    def write(self, picture: Picture, time_s: float) -> None:
+        """Show `picture`, (H, W, 3) BGR uint8, from `time_s` on; times rise. Raises RecordError."""
+        if self._begin_s is None:
+            self._begin_s = time_s
+        since_s = max(0.0, time_s - self._begin_s)
+        try:
+            if self._fps is None:
+                self._encode(picture, since_s)
+            else:
+                self._fill(since_s, self._fps)
+                self._held = picture.copy()
+        except (OSError, ValueError) as err:
+            raise self._failure(err) from err
+
+    def annotate(self, comment: str) -> None:
+        """Say something of the file in its metadata, such as that it is incomplete."""
+        self._comment = comment
+
+    def _fill(self, until_s: float, fps: float) -> None:
+        """Show what is held at all points of the constant rate before `until_s`."""
+        while self._held is not None and self._slots / fps < until_s - _EARLY / fps:
+            self._encode(self._held, self._slots / fps)
+            self._slots += 1
+
+    def _encode(self, picture: Picture, since_s: float) -> None:
+        assert self._container is not None  # noqa: S101  inside the `with` block
+        assert self._stream is not None  # noqa: S101
+        width, height = self._size
+        if picture.shape[:2] != (height, width) and picture.shape[0] // 2 * 2 == height:
+            picture = picture[:height, :width]
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
+        frame = frame.reformat(width, height, "yuv420p")
+        frame.time_base = _CLOCK
+        frame.pts = self._last_pts = max(self._last_pts + 1, round(since_s / _CLOCK))
+        if since_s - self._last_key_s >= _KEY_EVERY_S:
+            self._last_key_s = since_s
+            frame.pict_type = av.video.frame.PictureType.I
+        self._container.mux(self._stream.encode(frame))
+
+    def _finish(self) -> None:
+        container, self._container = self._container, None
+        if container is None or self._stream is None:
+            return
+        try:
+            if self._held is not None and self._fps is not None:
+                self._container = container
+                self._encode(self._held, self._slots / self._fps)
+                self._container = None
+            container.mux(self._stream.encode(None))
+        finally:
+            container.close()
+        if self._comment:
+            self._say()
+
+    def _say(self) -> None:
+        """Copy the file, with the comment: it can only be said before the first picture."""
+        copy = self._path.with_name(f".{self._path.name}.part")
+        try:
+            with av.open(str(self._path)) as made, av.open(str(copy), "w", format="mp4") as said:
+                said.metadata["comment"] = self._comment
+                track = said.add_stream_from_template(made.streams.video[0])
+                for packet in made.demux(video=0):
+                    if packet.size:
+                        packet.stream = track
+                        said.mux(packet)
+            copy.replace(self._path)
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def _failure(self, err: Exception) -> RecordError:
+        why = getattr(err, "strerror", None) or str(err)
+        return RecordError(f"{self._path} cannot be recorded: {why}")
