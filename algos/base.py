@@ -102,6 +102,9 @@ class BaseAlgo:
     shared: ClassVar[bool] = False
     """True: one instance serves all streams (one large model); it then keeps state by `frames.stream`."""
 
+    stateless: ClassVar[bool] = False
+    """True: a run depends on its window alone, so that offline several processes may share the windows."""
+
     class Params(BaseModel):
         """Parameters: derive from it, with ranges, defaults and descriptions; a misspelt one is an error."""
 

@@ -46,7 +46,9 @@ def infer(  # noqa: PLR0913  the command's options
         str | None, typer.Option(metavar="WxH", help="Size of frames; else the source's.")
     ] = None,
     pixel_format: Annotated[PixelFormat | None, typer.Option(help="How frames are stored.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes for an algorithm that is stateless.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=32, help="Processes for an algorithm that is stateless.")
+    ] = None,
     param: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,7 +106,6 @@ def infer(  # noqa: PLR0913  the command's options
         "keyframes": keyframes,
         "size": size,
         "pixel_format": pixel_format,
-        "workers": workers,
     }
     given = {name: value for name, value in options.items() if value is not None}
     job = Job(
@@ -122,5 +123,6 @@ def infer(  # noqa: PLR0913  the command's options
         device=device,
         drain_s=drain_s,
         quiet=quiet,
+        workers=workers,
     )
     raise typer.Exit(work(job))

@@ -40,13 +40,14 @@ class Job:
     device: str | None
     drain_s: float
     quiet: bool
+    workers: int | None
 
 
 def work(job: Job) -> int:
     """Do it; returns the exit code. Raises VedetteError."""
     secrets = Secrets(job.settings.paths.secrets)
     log.configure(level="error", redact=secrets.redact)
-    uses = installed(job.algorithms, job.settings.paths.algorithms)
+    uses = installed(job.algorithms, job.settings.paths.algorithms, workers=job.workers)
     urls = [secrets.expand(url, url=True).reveal() for url in job.sources]
     with ExitStack() as stack:
         target = stack.enter_context(output(job.out, force=job.force))

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from agent.errors import ConfigError
-from agent.ipc.foreign import raised
+from agent.errors import ConfigError, VedetteError
+from agent.ipc.foreign import Raised, raised
 from agent.offline.belt import Belt
 from agent.offline.gallery import Gallery, OnFrame, check_path
 from agent.offline.playback import Began, Filled, Playback, Seen, Step
+from agent.offline.processes import ProcessRunner
 from agent.offline.run import Progress, Run
-from agent.offline.runner import Returned, Runner, ThreadRunner
+from agent.offline.runner import ForeignError, Returned, Runner, ThreadRunner
 from agent.offline.screening import Extract
 from agent.offline.use import Use
 from algos import Frames
@@ -79,7 +80,7 @@ def infer(  # noqa: PLR0913  what a call can say; only two have no default
         tolerant=tolerant,
     )
     belt: Belt[Step] = Belt()
-    runners = [ThreadRunner(use.algorithm, use.name) for use in chosen]
+    runners = [_runner(use) for use in chosen]
     playback = Playback(
         sources,
         chosen,
@@ -189,6 +190,12 @@ def _collect(
         gallery.close(incomplete)
 
 
+def _runner(use: Use) -> Runner:
+    if use.workers == 1:
+        return ThreadRunner(use.algorithm, use.name)
+    return ProcessRunner(use.algorithm, use.name, use.workers)
+
+
 def _steps(belt: Belt[Step], state: _State, on_progress: OnProgress | None) -> Iterator[Step]:
     told_s = time.monotonic()
     while True:
@@ -210,7 +217,7 @@ def _run(use: Use, frames: Frames, returned: Future[Returned], *, tolerant: bool
     error = returned.exception()
     if error is not None and not tolerant:
         raise error
-    told = None if error is None else raised(error)
+    told = None if error is None else _told(error)
     outcome = Returned(None, 0.0) if error is not None else returned.result()
     return Run(
         stream=frames.stream,
@@ -225,6 +232,16 @@ def _run(use: Use, frames: Frames, returned: Future[Returned], *, tolerant: bool
         error="" if told is None else told.error,
         trace="" if told is None else told.trace,
     )
+
+
+def _told(error: BaseException) -> Raised:
+    match error:
+        case ForeignError():
+            return error.raised
+        case VedetteError():  # our own words need no traceback
+            return Raised(str(error), "")
+        case _:
+            return raised(error)
 
 
 def _check_names(uses: Sequence[Use]) -> None:

@@ -10,8 +10,13 @@ from agent.offline.use import Use
 from agent.worker import kinds
 
 
-def installed(configs: Sequence[AlgorithmConfig], folder: Path | None) -> list[Use]:
+def installed(
+    configs: Sequence[AlgorithmConfig], folder: Path | None, *, workers: int | None = None
+) -> list[Use]:
     """What these tables of agent.toml mean offline; `folder`: where kinds lie that are single files.
+
+    Several `workers` of a table share streams, of which there is one at a time here: only those of an
+    algorithm that is stateless share windows. Those in the argument are meant for all, stateless or not.
 
     A kind may be a path that ends in .py, too: a file with one algorithm. Raises KindError and ConfigError,
     which name what is wrong with each of them.
@@ -34,7 +39,7 @@ def installed(configs: Sequence[AlgorithmConfig], folder: Path | None) -> list[U
             keyframes=config.keyframes,
             size=config.size,
             pixel_format=config.pixel_format,
-            workers=config.workers,
+            workers=workers or (config.workers if getattr(made, "stateless", False) else 1),
             kind=kind,
         )
         uses.append(use)

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agent.errors import VedetteError
+from agent.ipc.foreign import Raised
 from algos import BaseAlgo, Frames
 
 
@@ -19,6 +21,16 @@ class Returned:
 
     result: Any
     run_s: float
+
+
+class ForeignError(VedetteError):
+    """What an algorithm raised in a process of its own."""
+
+    code = "algorithm"
+
+    def __init__(self, raised: Raised) -> None:
+        super().__init__(f"{raised.error}\n{raised.trace}")
+        self.raised = raised
 
 
 class Runner(Protocol):

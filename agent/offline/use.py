@@ -38,6 +38,11 @@ class Use:
             raise ConfigError(f"{name} is a class: an inference takes an instance, {name}()")
         if not callable(getattr(self.algorithm, "run", None)):
             raise ConfigError(f"{type(self.algorithm).__name__} has no run(frames), so it is no algorithm")
+        if self.workers > 1 and not getattr(self.algorithm, "stateless", False):
+            raise ConfigError(
+                f"{self.name}: several workers are for stateless algorithms: leave workers at 1, or set "
+                f"`stateless = True` in {type(self.algorithm).__name__} if no run depends on another"
+            )
         settings = {name: getattr(self, name) for name in _SETTINGS}
         try:
             AlgorithmConfig.model_validate({"id": self.name, "kind": self.kind, **settings})
