@@ -68,7 +68,7 @@ clean: ## remove environments and caches
 	@tools/setup demo
 
 .venv/test.stamp: pyproject.toml tools/setup
-	@tools/setup demo,test
+	@tools/setup demo,test,onnx
 
 .venv-bench/bench.stamp: pyproject.toml tools/setup
 	@VENV=.venv-bench tools/setup demo,test,bench

@@ -106,7 +106,8 @@ class Gallery:
 def _draw_one(algorithm: object, picture: NDArray[np.uint8], run: Run) -> None:
     from algos.drawing import drawn  # noqa: PLC0415
 
-    drawn(algorithm if isinstance(algorithm, BaseAlgo) else BaseAlgo(run.algorithm), picture, run.result)
+    painter = algorithm if isinstance(algorithm, BaseAlgo) else BaseAlgo(run.algorithm)
+    drawn(painter, picture, run.result, size(run.frames))
 
 
 def check_path(record: str | Path | None, sources: Sequence[str]) -> str | None:
