@@ -15,6 +15,8 @@ from agent.offline.run import Run, Shown
 from agent.offline.use import Use
 from agent.record import Recording
 from algos import BaseAlgo
+from algos.drawing import drawn
+from algos.picture import size
 
 OnFrame = Callable[[Shown], NDArray[np.uint8] | None]
 
@@ -104,8 +106,6 @@ class Gallery:
 
 
 def _draw_one(algorithm: object, picture: NDArray[np.uint8], run: Run) -> None:
-    from algos.drawing import drawn  # noqa: PLC0415
-
     painter = algorithm if isinstance(algorithm, BaseAlgo) else BaseAlgo(run.algorithm)
     drawn(painter, picture, run.result, size(run.frames))
 

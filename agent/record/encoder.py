@@ -26,13 +26,14 @@ _KEY_EVERY_S = 2.0  # a player can jump so finely, and a file that was cut ends 
 _ASSUMED_FPS = 25
 _EARLY = 0.25  # of a frame: so much sooner a picture may be shown than it is due
 _SMALLEST_PX, _LARGEST_PX = 16, 8192
-# A file in fragments, each with all that is needed to play it, that becomes a plain one at its end.
-_FORMAT = {"movflags": "hybrid_fragmented", "flush_packets": "1"}
+# In fragments, each with all that is needed to play it. Not `hybrid_fragmented`, which makes a plain file of it
+# at the end: FFmpeg 8 crashes there when not one fragment could be written.
+_FORMAT = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 _CODEC = {"preset": "veryfast", "crf": "23", "bf": "0"}  # B-frames would delay everything by two
 
 
 class Recording:
-    """One file; a lifetime is a `with` block. The file is there from the first picture on.
+    """One file; a lifetime is a `with` block. Without a picture no file is left.
 
     If the process is killed, the file plays up to the last whole two seconds. Pictures of another size than
     the first are scaled. H.264 has even sides: of an odd one the last row or column is left out.
@@ -46,6 +47,7 @@ class Recording:
         self._comment = ""
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._whole = True  # no write has failed
         self._begin_s: float | None = None
         self._last_pts = -1
         self._last_key_s = -math.inf
@@ -53,23 +55,10 @@ class Recording:
         self._slots = 0  # of the constant rate, filled so far
 
     def __enter__(self) -> Self:
-        """Open the file; one that is there is replaced. Raises RecordError."""
+        """Nothing is opened yet. Raises RecordError when pictures are too small or too large."""
         width, height = self._size
         if not all(_SMALLEST_PX <= side <= _LARGEST_PX for side in self._size):
             raise RecordError(f"{self._path}: {width}x{height} pixels cannot be recorded")
-        try:
-            self._container = av.open(str(self._path), "w", format="mp4", options=_FORMAT)
-            rate = Fraction(self._fps or _ASSUMED_FPS).limit_denominator(1001)
-            stream: VideoStream = self._container.add_stream("libx264", rate=rate, options=_CODEC)
-            context = stream.codec_context
-            context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-            context.time_base = stream.time_base = _CLOCK
-            context.gop_size = 1_000_000  # they are placed by time, not by count
-            self._stream = stream
-            self._container.start_encoding()
-        except (OSError, ValueError) as err:
-            self._container = None
-            raise self._failure(err) from err
         return self
 
     def __exit__(
@@ -106,9 +95,23 @@ class Recording:
             self._encode(self._held, self._slots / fps)
             self._slots += 1
 
+    def _open(self) -> "tuple[OutputContainer, VideoStream]":
+        """With the first picture; what fails with its header is not touched again, or FFmpeg crashes."""
+        if self._container is None or self._stream is None:
+            width, height = self._size
+            container = av.open(str(self._path), "w", format="mp4", options=_FORMAT)
+            rate = Fraction(self._fps or _ASSUMED_FPS).limit_denominator(1001)
+            stream = container.add_stream("libx264", rate=rate, options=_CODEC)
+            context = stream.codec_context
+            context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+            context.time_base = stream.time_base = _CLOCK
+            context.gop_size = 1_000_000  # key frames are placed by time, not by count
+            container.start_encoding()
+            self._container, self._stream = container, stream
+        return self._container, self._stream
+
     def _encode(self, picture: Picture, since_s: float) -> None:
-        assert self._container is not None  # noqa: S101  inside the `with` block
-        assert self._stream is not None  # noqa: S101
+        container, stream = self._open()
         width, height = self._size
         if picture.shape[:2] != (height, width) and picture.shape[0] // 2 * 2 == height:
             picture = picture[:height, :width]
@@ -119,20 +122,20 @@ class Recording:
         if since_s - self._last_key_s >= _KEY_EVERY_S:
             self._last_key_s = since_s
             frame.pict_type = av.video.frame.PictureType.I
-        self._container.mux(self._stream.encode(frame))
+        self._whole = False
+        container.mux(stream.encode(frame))
+        self._whole = True
 
     def _finish(self) -> None:
-        container, self._container = self._container, None
-        if container is None or self._stream is None:
+        if self._held is not None and self._fps is not None and self._whole:
+            self._encode(self._held, self._slots / self._fps)
+        if self._container is None or self._stream is None:
             return
         try:
-            if self._held is not None and self._fps is not None:
-                self._container = container
-                self._encode(self._held, self._slots / self._fps)
-                self._container = None
-            container.mux(self._stream.encode(None))
+            if self._whole:
+                self._container.mux(self._stream.encode(None))
         finally:
-            container.close()
+            self._container.close()
         if self._comment:
             self._say()
 

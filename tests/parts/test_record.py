@@ -38,6 +38,12 @@ def test_each_picture_is_shown_at_its_own_time(tmp_path: Path) -> None:
     assert [time_s for time_s, _ in seen] == pytest.approx([time_s - 10.0 for time_s in times], abs=0.001)
 
 
+def test_without_a_picture_nothing_is_left(tmp_path: Path) -> None:
+    with Recording(tmp_path / "out.mp4", width=320, height=240) as recording:
+        recording.annotate("incomplete")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_constant_rate_repeats_and_leaves_out(tmp_path: Path) -> None:
     with Recording(tmp_path / "out.mp4", width=320, height=240, fps=10) as recording:
         for number, time_s in enumerate([0.0, 0.05, 0.1, 0.4, 0.45, 0.5]):
@@ -119,11 +125,12 @@ def test_what_is_said_of_it_is_in_its_metadata(tmp_path: Path) -> None:
 def test_what_cannot_be_recorded_says_why(
     tmp_path: Path, name: str, size: tuple[int, int], words: str
 ) -> None:
-    with (
-        pytest.raises(RecordError, match=words),
-        Recording(tmp_path / name, width=size[0], height=size[1]),
-    ):
-        pass
+    def record() -> None:
+        with Recording(tmp_path / name, width=size[0], height=size[1]) as recording:
+            recording.write(np.zeros((size[1], size[0], 3), np.uint8), 0.0)
+
+    with pytest.raises(RecordError, match=words):
+        record()
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
