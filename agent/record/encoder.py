@@ -26,8 +26,8 @@ _KEY_EVERY_S = 2.0  # a player can jump so finely, and a file that was cut ends 
 _ASSUMED_FPS = 25
 _EARLY = 0.25  # of a frame: so much sooner a picture may be shown than it is due
 _SMALLEST_PX, _LARGEST_PX = 16, 8192
-# In fragments, each with all that is needed to play it. Not `hybrid_fragmented`, which makes a plain file of it
-# at the end: FFmpeg 8 crashes there when not one fragment could be written.
+# In fragments, each with all that is needed to play it. `hybrid_fragmented` would make a plain file of it at
+# the end, but FFmpeg 8 crashes there when not one fragment could be written.
 _FORMAT = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 _CODEC = {"preset": "veryfast", "crf": "23", "bf": "0"}  # B-frames would delay everything by two
 
