@@ -15,6 +15,7 @@ from typing import Self
 
 from agent.errors import BrokerError, ConfigError
 
+_ATTEMPTS = 5  # each with other free ports
 _START_S = 10.0
 _STOP_S = 3.0
 _POLL_S = 0.02
@@ -80,12 +81,16 @@ class EmbeddedBroker:
                 'broker.url: "embedded" needs the extra "demo": pip install \'vedette[demo]\'; '
                 "or give the URL of a broker"
             )
-        try:
-            self._start()
-        except BaseException:
+        for _ in range(_ATTEMPTS):
+            try:
+                if self._start():
+                    return self
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
             self.__exit__(None, None, None)
-            raise
-        return self
+        assert self._process is not None  # noqa: S101  the last attempt made one
+        raise BrokerError(f"the embedded broker ended at once, with {self._process.returncode}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -119,7 +124,8 @@ class EmbeddedBroker:
         """Whether it still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Whether it listens; not when it ended at once, as somebody was quicker to take one of its ports."""
         self._ports = dict(zip(("v5", "v4", "ws"), _free_ports(self._wanted_port), strict=True))
         listeners = (_LISTENER.format(kind=kind, port=port) for kind, port in self._ports.items())
         self._process = subprocess.Popen(  # noqa: S603  our own code
@@ -131,10 +137,11 @@ class EmbeddedBroker:
         deadline = time.monotonic() + _START_S
         while not all(map(_listens, self._ports.values())):
             if self._process.poll() is not None:
-                raise BrokerError(f"the embedded broker ended at once, with {self._process.returncode}")
+                return False
             if time.monotonic() > deadline:
                 raise BrokerError("the embedded broker does not listen")
             time.sleep(_POLL_S)
+        return True
 
 
 def _free_ports(wanted: int | None) -> list[int]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,3 +98,24 @@ def test_it_dies_with_an_owner_that_is_killed(tmp_path: Path) -> None:
         owner.send_signal(signal.SIGKILL)
         eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5)
         assert time.monotonic() - began < 3
+
+
+def test_somebody_who_is_quicker_to_take_a_port_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports are looked for before the broker takes them: between the two, somebody else may."""
+    look = embedded._free_ports
+    asked: list[int] = []
+
+    with socket.socket() as quicker:
+        quicker.bind(("127.0.0.1", 0))
+        quicker.listen()
+        taken = quicker.getsockname()[1]
+
+        def free_ports(wanted: int | None) -> list[int]:
+            asked.append(1)
+            first, second, third = look(wanted)
+            return [first, taken if len(asked) == 1 else second, third]
+
+        monkeypatch.setattr(embedded, "_free_ports", free_ports)
+        with EmbeddedBroker() as broker:
+            assert broker.alive
+    assert len(asked) == 2
