@@ -107,6 +107,7 @@ def test_the_offline_script_runs(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == [f"{time:.1f} {{'heads': 0, 'seen': {time + 1}}}" for time in range(3)]
+    assert (tmp_path / "processed.mp4").stat().st_size > 0
 
 
 def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:

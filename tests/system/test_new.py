@@ -38,6 +38,11 @@ def test_a_package_passes_its_tests_is_installed_and_runs(
     assert kind["origin"] == "entry-point:bright_spot"
     assert kind["params_schema"]["properties"]["level"]["maximum"] == 255
 
+    inferred = environment.run(f"vedette infer '{SCENE}' -a bright_spot --until 3", tmp_path)
+    assert inferred.returncode == 0, inferred.stderr
+    runs = [json.loads(line) for line in inferred.stdout.splitlines()]
+    assert [run["pts"] for run in runs if "data" in run] == [0.0, 1.0, 2.0]
+
     agent = AgentProcess(tmp_path, broker.url, python=environment.python, environment=environment.variables())
     agent.configure(
         streams=[{"id": "scene", "source": SCENE}],
