@@ -16,6 +16,7 @@ from benchmarks import (
     footprint,
     handover,
     latency,
+    offline,
     pictures,
     scheduling,
 )
@@ -45,7 +46,18 @@ class Benchmark:
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: Benchmark(module.TITLE, module.measure, module.report)
-    for module in (demand, density, latency, handover, scheduling, add_remove, delivery, footprint, authors)
+    for module in (
+        demand,
+        density,
+        latency,
+        handover,
+        scheduling,
+        add_remove,
+        delivery,
+        offline,
+        footprint,
+        authors,
+    )
 }
 
 
