@@ -131,12 +131,13 @@ def report(data: Data) -> str:
                     met=median(rate) >= DECODING_GOAL,
                 )
             )
-    return f"""Whole processes, start-up included, on {data["seconds"]} s of 1080p25 with a key frame each {KEY_S:g} s.
+    seconds, split = data["seconds"], spread(times("busy 2", "busy 1"), 2)
+    return f"""Whole processes, start-up included; {seconds} s of 1080p25, a key frame each {KEY_S:g} s.
 The algorithm does nothing, but is given BGR; all cores may be used.
 
 {table(["program", "runs", "wall s", "CPU s"], rows)}
 
-For an algorithm in plain Python two processes are {spread(times("busy 2", "busy 1"), 2)} times as fast as one thread.
+For an algorithm in plain Python two processes are {split} times as fast as one thread.
 
 {goals(told)}"""
 

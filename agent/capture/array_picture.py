@@ -51,6 +51,13 @@ class ArrayPicture:
             case "nv12":
                 self._write_nv12(out)
 
+    def converted(self, shape: tuple[int, ...], pixel_format: PixelFormat) -> Pixels:
+        """See `Picture.converted`."""
+        out = np.empty(shape, np.uint8)
+        self.write(out, pixel_format)
+        out.flags.writeable = False
+        return out
+
     def jpeg(self, quality: int, max_width: int | None) -> bytes:
         """See `Picture.jpeg`."""
         return encode_jpeg(self._scaled(*fit_width(self.width, self.height, max_width)), quality)

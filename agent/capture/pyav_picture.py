@@ -23,6 +23,7 @@ from agent.config.algorithms import PixelFormat
 from agent.errors import Cause, SourceError
 
 _MAX_SCALERS = 16
+_PACKED = frozenset({"bgr24", "rgb24"})
 # The first plane is luma, one byte a pixel.
 _LUMA_FORMATS = frozenset(
     {f"yuv{j}{s}p" for j in ("", "j") for s in (410, 411, 420, 422, 440, 444)}
@@ -105,8 +106,27 @@ class PyavPicture:
                     _copy(scaled.planes[0], out[:height])
                     _copy(scaled.planes[1], out[height:])
         except av.error.FFmpegError as err:
-            name = self.frame.format.name
-            raise SourceError(Cause.CODEC, f"{name} cannot be converted to {pixel_format}") from err
+            raise self._unfit(pixel_format) from err
+
+    def converted(self, shape: tuple[int, ...], pixel_format: PixelFormat) -> Pixels:
+        """See `Picture.converted`: what swscale gives is not copied where its lines have no padding."""
+        if pixel_format in _PACKED:
+            height, width, _ = shape
+            try:
+                plane = self.scaler.scale(self.frame, width, height, pixel_format).planes[0]
+            except av.error.FFmpegError as err:
+                raise self._unfit(pixel_format) from err
+            if plane.line_size == width * 3:
+                out = _lines(plane)[:height].reshape(shape)
+                out.flags.writeable = False
+                return out
+        out = np.empty(shape, np.uint8)
+        self.write(out, pixel_format)
+        out.flags.writeable = False
+        return out
+
+    def _unfit(self, pixel_format: PixelFormat) -> SourceError:
+        return SourceError(Cause.CODEC, f"{self.frame.format.name} cannot be converted to {pixel_format}")
 
     def jpeg(self, quality: int, max_width: int | None) -> bytes:
         """See `Picture.jpeg`."""

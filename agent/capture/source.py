@@ -100,6 +100,9 @@ class Picture(Protocol):
         for most codecs. Raises SourceError.
         """
 
+    def converted(self, shape: tuple[int, ...], pixel_format: PixelFormat) -> Pixels:
+        """The same in memory of its own: C-contiguous and read-only. Raises SourceError."""
+
     def jpeg(self, quality: int, max_width: int | None) -> bytes:
         """The picture as JPEG, `quality` 1..100, scaled down to `max_width` pixels. Raises SourceError."""
 

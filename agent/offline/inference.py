@@ -171,12 +171,12 @@ def _collect(
                     gallery.begin_source()
                     state.began = step
                 case Filled(place, frames, returned):
-                    run = _run(uses[place], frames, returned, tolerant=tolerant)
+                    run = _run(uses[place], frames(), returned, tolerant=tolerant)
                     gallery.add(run)
                     state.runs += 1
                     yield run
-                case Seen(number, time_s, picture):
-                    gallery.show(state.began.stream, number, time_s, picture)
+                case Seen(number, time_s, frames):
+                    gallery.show(state.began.stream, number, time_s, frames()[0])
         incomplete = "the source failed"
         played.result()
         incomplete = ""

@@ -1,14 +1,11 @@
 """The reading side: sources one after the other, and what is made of them, in order, on the belt."""
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import numpy as np
-from numpy.typing import NDArray
 
 from agent.capture.accounting import Accounting
 from agent.capture.open import open_source
@@ -40,7 +37,7 @@ class Filled:
     """A window of the algorithm with this place was given to its runner."""
 
     place: int
-    frames: Frames
+    frames: Callable[[], Frames]  # waits until they are converted; raises SourceError
     returned: Future[Returned]
 
 
@@ -50,7 +47,7 @@ class Seen:
 
     number: int
     time_s: float
-    picture: NDArray[np.uint8]  # (H, W, 3) BGR, read-only
+    frames: Callable[[], Frames]  # the one picture, (H, W, 3) BGR; as above
 
 
 Step = Began | Filled | Seen
@@ -75,6 +72,7 @@ class Playback:
         self._extract = extract
         specs = [use.spec for use in uses]
         self._specs = (*specs, EVERY_FRAME) if every_frame else tuple(specs)
+        self._converter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="infer-converter")
         self._failure: SourceError | None = None
         self._frames_before = self._decoded_before = 0  # of the sources before
         self._screening: Screening | None = None
@@ -106,6 +104,7 @@ class Playback:
                 with open_source(request, lambda: self._belt.stopped) as source:
                     self._play(source, index, stream_id(url))
         finally:
+            self._converter.shutdown(wait=True, cancel_futures=self._belt.stopped)
             self._belt.end()
 
     def _play(self, source: Source, index: int, stream: str) -> None:
@@ -120,6 +119,7 @@ class Playback:
             stream=stream,
             extract=self._extract,
             info=source.info,
+            converter=self._converter,
             # A camera does not wait: what cannot be taken is left out, as in a live agent.
             has_room=lambda: not live or self._belt.has_room,
             on_window=self._on_window,
@@ -158,12 +158,11 @@ class Playback:
         self._failure = error
 
     def _on_window(self, window: Window) -> None:
-        frames = window.frames
         if window.place == len(self._runners):
-            self._belt.put(Seen(frames.numbers[0], frames.times[0], frames[0]), window.new_bytes)
+            self._belt.put(Seen(window.number, window.time_s, window.frames), window.new_bytes)
         else:
-            returned = self._runners[window.place].submit(frames)
-            self._belt.put(Filled(window.place, frames, returned), window.new_bytes)
+            returned = self._runners[window.place].submit(window.frames)
+            self._belt.put(Filled(window.place, window.frames, returned), window.new_bytes)
 
 
 def stream_id(url: str) -> str:

@@ -5,7 +5,7 @@ import os
 import queue
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import Pipe
@@ -55,7 +55,7 @@ class ProcessRunner:
             for child in taken:
                 self._free.put(child)
 
-    def submit(self, frames: Frames) -> Future[Returned]:
+    def submit(self, frames: Callable[[], Frames]) -> Future[Returned]:
         """See `Runner.submit`."""
         return self._threads.submit(self._run, frames)
 
@@ -65,10 +65,11 @@ class ProcessRunner:
         for child in self._children:
             child.end()
 
-    def _run(self, frames: Frames) -> Returned:
+    def _run(self, frames: Callable[[], Frames]) -> Returned:
+        window = frames()
         child = self._free.get()
         try:
-            return child.run(frames)
+            return child.run(window)
         except (EOFError, OSError):
             child.end()
             raise KindError(

@@ -39,8 +39,8 @@ class Runner(Protocol):
     def begin(self) -> None:
         """Call `init()`: a new source begins. Raises what it raises."""
 
-    def submit(self, frames: Frames) -> Future[Returned]:
-        """Run on a window; the future has what `run()` raised."""
+    def submit(self, frames: Callable[[], Frames]) -> Future[Returned]:
+        """Run on a window that is being made; the future has what that or `run()` raised."""
 
     def close(self) -> None:
         """Wait for the run that is going on; those that have not begun are forgotten."""
@@ -60,7 +60,7 @@ class ThreadRunner:
         if init is not None:
             self._thread.submit(init).result()
 
-    def submit(self, frames: Frames) -> Future[Returned]:
+    def submit(self, frames: Callable[[], Frames]) -> Future[Returned]:
         """See `Runner.submit`."""
         return self._thread.submit(_timed, self._call, frames)
 
@@ -76,7 +76,8 @@ def calling(algorithm: Any) -> Callable[[Frames], Any]:  # noqa: ANN401  any obj
     return lambda frames: algorithm.run([frame.copy() for frame in frames])
 
 
-def _timed(call: Callable[[Frames], Any], frames: Frames) -> Returned:
+def _timed(call: Callable[[Frames], Any], frames: Callable[[], Frames]) -> Returned:
+    window = frames()
     began_s = time.perf_counter()
-    result = call(frames)
+    result = call(window)
     return Returned(result, time.perf_counter() - began_s)

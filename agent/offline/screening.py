@@ -6,16 +6,14 @@ The rules are those of a live stream (`agent.capture.lines`), for workers that a
 import collections
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.frame import Frame
 from agent.capture.line import Line
 from agent.capture.source import Pixels, SourceInfo
-from agent.errors import SourceError
 from agent.frames.format import FrameFormat
 from agent.ipc.messages import SampleSpec
 from agent.sampling import TOLERANCE_S, KeyTimes, Thinner
@@ -32,9 +30,6 @@ class Stage(Protocol):
 
     def produce(self, frames: list[Frame]) -> bool:
         """Decode these frames; False if one of them cannot be had."""
-
-    def give_up(self, error: SourceError) -> None:
-        """The source is of no use as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,9 @@ class Window:
     """One window, of the algorithm with this place in the list."""
 
     place: int
-    frames: Frames
+    frames: Callable[[], Frames]  # waits until they are converted; raises SourceError
+    number: int  # of the newest frame
+    time_s: float  # its presentation time
     new_bytes: int  # of pixels that no window before had
 
 
@@ -67,21 +64,25 @@ class _Kept:
     """Converted frames, in case that another window has them; bounded in bytes, the oldest go first."""
 
     def __init__(self) -> None:
-        self._pixels: collections.OrderedDict[tuple[int, FrameFormat], Pixels] = collections.OrderedDict()
+        self._pixels: collections.OrderedDict[tuple[int, FrameFormat], Future[Pixels]] = (
+            collections.OrderedDict()
+        )
         self._bytes = 0
 
-    def get(self, number: int, frame_format: FrameFormat) -> Pixels | None:
+    def get(self, number: int, frame_format: FrameFormat) -> "Future[Pixels] | None":
         return self._pixels.get((number, frame_format))
 
-    def put(self, number: int, frame_format: FrameFormat, pixels: Pixels) -> None:
+    def put(self, number: int, frame_format: FrameFormat, pixels: "Future[Pixels]") -> None:
         self._pixels[number, frame_format] = pixels
-        self._bytes += pixels.nbytes
+        self._bytes += frame_format.frame_bytes
         while self._bytes > _KEPT_BYTES and len(self._pixels) > 1:
-            self._bytes -= self._pixels.popitem(last=False)[1].nbytes
+            (_, oldest), _ = self._pixels.popitem(last=False)
+            self._bytes -= oldest.frame_bytes
 
     def forget_before(self, number: int) -> None:
         for key in [key for key in self._pixels if key[0] < number]:
-            self._bytes -= self._pixels.pop(key).nbytes
+            del self._pixels[key]
+            self._bytes -= key[1].frame_bytes
 
 
 class Screening:
@@ -95,10 +96,15 @@ class Screening:
         stream: str,
         extract: Extract,
         info: SourceInfo,
+        converter: Executor,
         has_room: Callable[[], bool],
         on_window: Callable[[Window], None],
     ) -> None:
-        """`has_room`: whether windows can be taken now; where they cannot, the run waits, and is one run."""
+        """`converter`: one thread, as pictures share their scaler; beside it the next ones are decoded.
+
+        `has_room`: whether windows can be taken now; where they cannot, the run waits, and is one run.
+        """
+        self._converter = converter
         self._accounting = accounting
         self._stream = stream
         self._extract = extract
@@ -200,18 +206,24 @@ class Screening:
         line.sampler.want(0)
         for frame in window:
             frame.settle(Fate.WANTED, self._accounting)
-        arrays, new_bytes = made
-        frames = Frames(
-            arrays,
-            times=tuple(frame.pts_s for frame in window),
-            numbers=tuple(frame.number for frame in window),
-            stream=self._stream,
-            pixel_format=line.spec.pixel_format,
-        )
-        self._on_window(Window(place, frames, new_bytes))
+        pixels, new_bytes = made
+        times, numbers = tuple(frame.pts_s for frame in window), tuple(frame.number for frame in window)
+
+        def frames() -> Frames:
+            return Frames(
+                [one.result() for one in pixels],
+                times=times,
+                numbers=numbers,
+                stream=self._stream,
+                pixel_format=line.spec.pixel_format,
+            )
+
+        self._on_window(Window(place, frames, numbers[-1], times[-1], new_bytes))
         return True
 
-    def _made(self, window: list[Frame], frame_format: FrameFormat) -> tuple[list[Pixels], int] | None:
+    def _made(
+        self, window: list[Frame], frame_format: FrameFormat
+    ) -> "tuple[list[Future[Pixels]], int] | None":
         """The pixels of a window, and how many bytes of them are new; None if a frame cannot be had."""
         if self.stage is None:
             return None
@@ -221,24 +233,17 @@ class Screening:
             for line in self._lines:
                 line.forget_bad()
             return None
-        new_bytes = 0
         for frame in missing:
             picture = frame.picture
             assert picture is not None  # noqa: S101  it was produced
             if (picture.width, picture.height) != self._size:
                 self._begin_generation(picture.width, picture.height)
                 return None
-            pixels = np.empty(frame_format.shape, np.uint8)
-            try:
-                picture.write(pixels, frame_format.pixel_format)
-            except SourceError as err:
-                self.stage.give_up(err)
-                return None
-            pixels.flags.writeable = False
+            pixels = self._converter.submit(picture.converted, frame_format.shape, frame_format.pixel_format)
             self._kept.put(frame.number, frame_format, pixels)
             found[frame.number] = pixels
-            new_bytes += pixels.nbytes
-        return [pixels for pixels in found.values() if pixels is not None], new_bytes
+        converted = [pixels for pixels in found.values() if pixels is not None]
+        return converted, len(missing) * frame_format.frame_bytes
 
     def _begin_generation(self, width: int, height: int) -> None:
         """The picture has another size: no window spans that."""
