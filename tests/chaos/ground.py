@@ -22,6 +22,7 @@ HERE = "10.77.0.1"  # where broker and cameras are; seen by nobody outside the r
 THERE = "10.77.0.2"  # where the agent is
 _SHARED_MEMORY_SIZE = "64m"
 _STATE_SIZE = "64m"
+_ATTEMPTS = 3
 _UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 # The first process of a PID namespace inherits every orphan; a shell buries them while it waits.
 _INIT = ("bash", "-c", '"$@"; exit $?', "init")
@@ -53,14 +54,8 @@ class Ground:
     def __enter__(self) -> Self:
         _run("mount", "-t", "tmpfs", "-o", f"size={_SHARED_MEMORY_SIZE}", "tmpfs", str(SHARED_MEMORY))
         _run("mount", "-t", "tmpfs", "-o", f"size={_STATE_SIZE}", "tmpfs", str(STATE))
-        # A process that does nothing but hold the network of the agent while that is not running.
-        self._agents_net = subprocess.Popen(
-            ["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"], stdout=subprocess.PIPE
-        )
-        assert self._agents_net.stdout is not None
-        self._agents_net.stdout.readline()
         _run("ip", "link", "set", "lo", "up")
-        _run("ip", "link", "add", "out0", "type", "veth", "peer", "name", "in0", "netns", str(self.holder))
+        self._lay_cable()
         _run("ip", "address", "add", f"{HERE}/24", "dev", "out0")
         _run("ip", "link", "set", "out0", "up")
         _run(*self.inside, "ip", "address", "add", f"{THERE}/24", "dev", "in0")
@@ -68,14 +63,36 @@ class Ground:
         _run(*self.inside, "ip", "link", "set", "lo", "up")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _lay_cable(self) -> None:
+        for attempt in range(_ATTEMPTS):
+            # A process that does nothing but hold the network of the agent while that is not running.
+            self._agents_net = subprocess.Popen(
+                ["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"], stdout=subprocess.PIPE
+            )
+            assert self._agents_net.stdout is not None
+            self._agents_net.stdout.readline()
+            ends = ("out0", "type", "veth", "peer", "name", "in0", "netns", str(self.holder))
+            try:
+                _run("ip", "link", "add", *ends)
+            except AssertionError:
+                # Seen once, in networks that were new: "File exists".
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                self._let_go()
+            else:
+                return
+
+    def _let_go(self) -> None:
         assert self._agents_net is not None
         self._agents_net.send_signal(signal.SIGKILL)
         self._agents_net.wait()
         assert self._agents_net.stdout is not None
         self._agents_net.stdout.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._let_go()
         _run("umount", "--lazy", str(STATE))
 
     @property
