@@ -35,13 +35,16 @@ _CODEC = {"preset": "veryfast", "crf": "23", "bf": "0"}  # B-frames would delay 
 class Recording:
     """One file; a lifetime is a `with` block. Without a picture no file is left.
 
-    If the process is killed, the file plays up to the last whole two seconds. Pictures of another size than
-    the first are scaled. H.264 has even sides: of an odd one the last row or column is left out.
+    `out.mp4` is `out.part.mp4` until it is finished; only then does it replace a file that is there. If the
+    process is killed or the disk is full, that part stays, and plays up to the last whole two seconds.
+    Pictures of another size than the first are scaled. H.264 has even sides: of an odd one the last row or
+    column is left out.
     """
 
     def __init__(self, path: Path, *, width: int, height: int, fps: float | None = None) -> None:
         """`fps`: a constant rate, frames being repeated and left out; None: each picture at its own time."""
         self._path = path
+        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         self._size = (width - width % 2, height - height % 2)
         self._fps = fps
         self._comment = ""
@@ -50,6 +53,7 @@ class Recording:
         self._whole = True  # no write has failed
         self._begin_s: float | None = None
         self._last_pts = -1
+        self._last_step = round(1 / (fps or _ASSUMED_FPS) / _CLOCK)  # how long the newest picture is shown
         self._last_key_s = -math.inf
         self._held: Picture | None = None  # at a constant rate: what is shown until the next one comes
         self._slots = 0  # of the constant rate, filled so far
@@ -99,7 +103,7 @@ class Recording:
         """With the first picture; what fails with its header is not touched again, or FFmpeg crashes."""
         if self._container is None or self._stream is None:
             width, height = self._size
-            container = av.open(str(self._path), "w", format="mp4", options=_FORMAT)
+            container = av.open(str(self._part), "w", format="mp4", options=_FORMAT)
             rate = Fraction(self._fps or _ASSUMED_FPS).limit_denominator(1001)
             stream = container.add_stream("libx264", rate=rate, options=_CODEC)
             context = stream.codec_context
@@ -113,12 +117,15 @@ class Recording:
     def _encode(self, picture: Picture, since_s: float) -> None:
         container, stream = self._open()
         width, height = self._size
-        if picture.shape[:2] != (height, width) and picture.shape[0] // 2 * 2 == height:
+        if tuple(side - side % 2 for side in picture.shape[:2]) == (height, width):
             picture = picture[:height, :width]
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
         frame = frame.reformat(width, height, "yuv420p")
         frame.time_base = _CLOCK
-        frame.pts = self._last_pts = max(self._last_pts + 1, round(since_s / _CLOCK))
+        pts = max(self._last_pts + 1, round(since_s / _CLOCK))
+        if self._last_pts >= 0:
+            self._last_step = pts - self._last_pts
+        frame.pts = self._last_pts = pts
         if since_s - self._last_key_s >= _KEY_EVERY_S:
             self._last_key_s = since_s
             frame.pict_type = av.video.frame.PictureType.I
@@ -133,24 +140,30 @@ class Recording:
             return
         try:
             if self._whole:
-                self._container.mux(self._stream.encode(None))
+                packets = self._stream.encode(None)
+                for packet in packets[-1:]:
+                    packet.duration = self._last_step  # nothing comes after it: as long as the one before
+                self._container.mux(packets)
         finally:
             self._container.close()
+        if not self._whole:
+            return
         if self._comment:
             self._say()
+        self._part.replace(self._path)
 
     def _say(self) -> None:
         """Copy the file, with the comment: it can only be said before the first picture."""
         copy = self._path.with_name(f".{self._path.name}.part")
         try:
-            with av.open(str(self._path)) as made, av.open(str(copy), "w", format="mp4") as said:
+            with av.open(str(self._part)) as made, av.open(str(copy), "w", format="mp4") as said:
                 said.metadata["comment"] = self._comment
                 track = said.add_stream_from_template(made.streams.video[0])
                 for packet in made.demux(video=0):
                     if packet.size:
                         packet.stream = track
                         said.mux(packet)
-            copy.replace(self._path)
+            copy.replace(self._part)
         finally:
             copy.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """Recordings as a player finds them: every picture, at its time, whatever happened to the process."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from agent import Shown, Use, infer
 from agent.errors import RecordError
 from agent.record import Recording
 from algos import BaseAlgo, Frames
+from tests.left_out import leave_out
 from tests.video import encode, picture, read_number
 
 
@@ -70,6 +73,27 @@ def test_another_size_is_scaled(tmp_path: Path) -> None:
     assert [read_number(pixels) for _, pixels in played(tmp_path / "out.mp4")] == [1, 2]
 
 
+def test_the_same_height_and_another_width_is_scaled_too(tmp_path: Path) -> None:
+    half_white = np.zeros((240, 640, 3), np.uint8)
+    half_white[:, 320:] = 255
+    with Recording(tmp_path / "out.mp4", width=320, height=240) as recording:
+        recording.write(bgr(1), 0.0)
+        recording.write(half_white, 0.1)
+    pixels = list(played(tmp_path / "out.mp4"))[1][1]
+    assert pixels[:, :150].mean() < 3
+    assert pixels[:, 170:].mean() > 252
+
+
+@pytest.mark.parametrize("comment", ["", "incomplete: interrupted"])
+def test_the_last_picture_is_shown_as_long_as_the_one_before(tmp_path: Path, comment: str) -> None:
+    with Recording(tmp_path / "out.mp4", width=320, height=240) as recording:
+        for number in range(5):
+            recording.write(bgr(number), number / 5)
+        recording.annotate(comment)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.duration == pytest.approx(1_000_000, abs=1_000)
+
+
 def test_it_can_be_entered_every_two_seconds(tmp_path: Path) -> None:
     with Recording(tmp_path / "out.mp4", width=64, height=64) as recording:
         for place in range(100):
@@ -98,7 +122,8 @@ def test_what_was_recorded_plays_though_the_process_was_killed(tmp_path: Path) -
         [sys.executable, "-c", _KILLED, str(path)], check=False, env=os.environ | {"PYTHONPATH": root}
     )
     assert killed.returncode == -9
-    numbers = [read_number(pixels) for _, pixels in played(path)]
+    assert not path.exists()
+    numbers = [read_number(pixels) for _, pixels in played(tmp_path / "out.part.mp4")]
     assert numbers == list(range(len(numbers)))
     assert len(numbers) >= 150  # x264 looks 40 frames ahead, and a fragment is two seconds
 
@@ -133,8 +158,8 @@ def test_what_cannot_be_recorded_says_why(
         record()
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    (tmp_path / "out.mp4").symlink_to("/dev/full")
+def test_a_disk_without_room_for_anything_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out.part.mp4").symlink_to("/dev/full")
     noise = np.random.default_rng(1)
 
     def record() -> None:
@@ -144,6 +169,52 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(RecordError, match="No space left on device"):
         record()
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        leave_out("no right to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("fps", [None, 25.0])
+def test_a_full_disk_is_told_and_the_file_that_was_there_stays(tiny_disk: Path, fps: float | None) -> None:
+    path = tiny_disk / "out.mp4"
+    path.write_bytes(b"of yesterday")
+    noise = np.random.default_rng(1)
+
+    def record() -> None:
+        with Recording(path, width=160, height=120, fps=fps) as recording:
+            for number in range(2_000):
+                recording.write(noise.integers(0, 255, (120, 160, 3), np.uint8), number / 25)
+
+    with pytest.raises(RecordError, match="No space left on device"):
+        record()
+    assert path.read_bytes() == b"of yesterday"
+    shown = 0
+    with contextlib.suppress(av.error.InvalidDataError):  # of the picture that the disk cut
+        for _ in played(tiny_disk / "out.part.mp4"):
+            shown += 1
+    assert shown >= 40
+
+
+def test_a_file_is_replaced_when_the_new_one_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"of yesterday")
+    with Recording(path, width=320, height=240) as recording:
+        recording.write(bgr(1), 0.0)
+        assert path.read_bytes() == b"of yesterday"
+    assert [read_number(pixels) for _, pixels in played(path)] == [1]
+    assert [child.name for child in tmp_path.iterdir()] == ["out.mp4"]
 
 
 class Box(BaseAlgo):
