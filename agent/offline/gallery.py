@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agent import log
 from agent.errors import ConfigError
 from agent.ipc.foreign import Raised, call_foreign
+from agent.offline.playback import stream_id
 from agent.offline.run import Run, Shown
 from agent.offline.use import Use
 from agent.record import Recording
@@ -118,4 +119,10 @@ def check_path(record: str | Path | None, sources: Sequence[str]) -> str | None:
         raise ConfigError(
             f"record: {len(sources)} sources cannot go into one file: put {{stream}} into its name"
         )
+    paths = {Path(str(record).replace("{stream}", stream_id(source))).resolve() for source in sources}
+    for source in sources:
+        if Path(source).resolve() in paths:
+            raise ConfigError(f"record: {source} is a source, and would be replaced")
+    if len(paths) < len(sources):
+        raise ConfigError("record: two sources have the same id, and would go into one file")
     return str(record)

@@ -296,6 +296,9 @@ def test_what_init_raises_is_raised(clip: Path) -> None:
         (lambda: infer("a.mp4", Use(Seen()), position=-1), "position must be"),
         (lambda: infer("a.mp4", Use(Seen()), position=2, until=1), "until must be more than position"),
         (lambda: infer(["a.mp4", "b.mp4"], Use(Seen()), record="out.mp4"), "put {stream} into its name"),
+        (lambda: infer("./a.mp4", Use(Seen()), record="a.mp4"), "a.mp4 is a source, and would be replaced"),
+        (lambda: infer(["a.mp4", "b.mp4"], Use(Seen()), record="{stream}.mp4"), "would be replaced"),
+        (lambda: infer(["x/a.mp4", "y/a.mp4"], Use(Seen()), record="{stream}.mp4"), "the same id"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(make: Callable[[], object], words: str) -> None:
