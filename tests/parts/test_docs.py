@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ DOCUMENTS = [
     ROOT / "CHANGELOG.md",
     *sorted(ROOT.glob("docs/**/*.md")),
 ]
-# Their Python is run elsewhere: by the tests of sinks, and of tutorials.
-ELSEWHERE = (ROOT / "docs" / "sinks.md", ROOT / "docs" / "first-algorithm.md")
+OFFLINE = ROOT / "docs" / "offline.md"
+# Their Python is run elsewhere: by the tests of sinks, and of tutorials, and below.
+ELSEWHERE = (ROOT / "docs" / "sinks.md", ROOT / "docs" / "first-algorithm.md", OFFLINE)
 GUIDE = ROOT / "docs" / "writing-an-algorithm.md"
 PLACES = ("agent/", "algos/", "benchmarks/", "docs/", "systemd/", "tests/", "tools/")
 
@@ -62,10 +64,17 @@ def by_name(path: Path) -> str:
 
 
 @pytest.fixture
-def _modules_go_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading a kind is for a process of its own: what it adds there is taken away here."""
+def _modules_go_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Loading a kind is for a process of its own: what it adds there is taken away here.
+
+    The map of modules itself stays: the interpreter goes on with the first, whatever `sys.modules` is.
+    """
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("stream_infer", "vedette_algorithm_")):
+            del sys.modules[name]
 
 
 @pytest.mark.usefixtures("_modules_go_again")
@@ -92,13 +101,12 @@ def test_algorithms_of_the_documents_run(document: Path, name: str, tmp_path: Pa
             assert json_data(result)
 
 
-def test_the_offline_script_runs(tmp_path: Path) -> None:
-    document = ROOT / "docs" / "from-stream-infer.md"
-    (tmp_path / "offline.py").write_text(python_files(document)["offline.py"], encoding="utf-8")
-    encode(tmp_path / "clip.mp4", frames=60, fps=25, gop=25)
+def run_script(document: Path, name: str, folder: Path) -> list[str]:
+    """The lines that a script of a document prints, run in `folder`."""
+    (folder / name).write_text(python_files(document)[name], encoding="utf-8")
     ran = subprocess.run(
-        [sys.executable, "offline.py"],
-        cwd=tmp_path,
+        [sys.executable, name],
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -106,7 +114,21 @@ def test_the_offline_script_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines() == [f"{time:.1f} {{'heads': 0, 'seen': {time + 1}}}" for time in range(3)]
+    return ran.stdout.splitlines()
+
+
+def test_the_script_of_the_offline_guide_runs(tmp_path: Path) -> None:
+    encode(tmp_path / "walk.mp4", frames=60, fps=25, gop=25)
+    printed = run_script(OFFLINE, "walk.py", tmp_path)
+    assert [line.split(" {")[0] for line in printed] == [
+        f"{time} Motion (240, 320, 3)" for time in (0.0, 0.52, 1.0, 1.52, 2.0)
+    ]
+
+
+def test_the_offline_script_runs(tmp_path: Path) -> None:
+    encode(tmp_path / "clip.mp4", frames=60, fps=25, gop=25)
+    printed = run_script(ROOT / "docs" / "from-stream-infer.md", "offline.py", tmp_path)
+    assert printed == [f"{time:.1f} {{'heads': 0, 'seen': {time + 1}}}" for time in range(3)]
     assert (tmp_path / "processed.mp4").stat().st_size > 0
 
 
