@@ -59,6 +59,14 @@ def infer(  # noqa: PLR0913  the command's options
         ),
     ] = None,
     config: ConfigOption = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--algorithms",
+            metavar="FOLDER",
+            help="Folder of algorithms; else paths.algorithms of agent.toml.",
+        ),
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Thin frames evenly to so many a second.")] = None,
     position: Annotated[float, typer.Option(help="Begin so many seconds after the first frame.")] = 0.0,
     until: Annotated[float | None, typer.Option(help="End so many seconds after the first frame.")] = None,
@@ -111,6 +119,7 @@ def infer(  # noqa: PLR0913  the command's options
     job = Job(
         settings=settings,
         sources=expand(sources),
+        folder=folder or settings.paths.algorithms,
         algorithms=algorithms(kind or [], given, param or [], settings.algorithms if config else ()),
         fps=fps,
         position=position,

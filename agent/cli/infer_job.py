@@ -1,21 +1,23 @@
 """What `vedette infer` does, once it is clear what is asked for."""
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent import log
+from agent.cli.infer_end import Interrupt
 from agent.cli.infer_output import Output, output
 from agent.cli.infer_screen import Bar, summary
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secrets
 from agent.config.settings import Settings
-from agent.errors import SourceError
+from agent.errors import KindError, VedetteError
+from agent.ipc.foreign import Raised, call_foreign
 from agent.offline import Inference, infer
 from agent.offline.installed import installed
 from agent.offline.publish import Publisher
+from agent.offline.run import Run
 
 _FAILED = 1  # a run raised, or something was not delivered
 _INTERRUPTED = 130  # as a shell calls what Ctrl-C ended
@@ -28,6 +30,7 @@ class Job:
 
     settings: Settings
     sources: Sequence[str]
+    folder: Path | None
     algorithms: Sequence[AlgorithmConfig]
     fps: float | None
     position: float
@@ -47,9 +50,11 @@ def work(job: Job) -> int:
     """Do it; returns the exit code. Raises VedetteError."""
     secrets = Secrets(job.settings.paths.secrets)
     log.configure(level="error", redact=secrets.redact)
-    uses = installed(job.algorithms, job.settings.paths.algorithms, workers=job.workers)
+    uses = installed(job.algorithms, job.folder, workers=job.workers)
     urls = [secrets.expand(url, url=True).reveal() for url in job.sources]
     with ExitStack() as stack:
+        interrupt = Interrupt()
+        stack.enter_context(interrupt.taken())
         target = stack.enter_context(output(job.out, force=job.force))
         publisher = None
         if job.publish:
@@ -67,48 +72,64 @@ def work(job: Job) -> int:
             on_error="keep",
             on_progress=bar.show,
         )
-        failure: SourceError | None = None
+        failure: VedetteError | None = None
         try:
-            incomplete = _collect(inference, target, publisher)
-        except SourceError as err:
-            failure, incomplete = err, str(err)
+            incomplete = _collect(inference, target, publisher, interrupt)
+        except VedetteError as err:
+            err.args = (secrets.redact(str(err)),)  # a source may be called by a secret
+            failure, incomplete = err, str(err).partition("\n")[0]
         except BrokenPipeError:
             target.abandon()
             return _PIPE_CLOSED
-        target.end(incomplete)
-        left = 0 if publisher is None else _drain(publisher, bar, job.drain_s)
-    if not job.quiet:
-        summary(inference.progress, target, bar.took_s, incomplete=incomplete, left=left)
+        target.end(incomplete, failed=failure is not None)
+        left = lost = 0
+        if publisher is not None:
+            incomplete = _drain(publisher, bar, job.drain_s) or incomplete
+            left, lost = publisher.left, publisher.lost
+    if not (job.quiet or target.broken):
+        summary(inference.progress, target, bar.took_s, incomplete=incomplete, left=left, lost=lost)
     if failure is not None:
         raise failure
     if incomplete:
         return _INTERRUPTED
-    return _FAILED if target.failed or left else 0
+    return _FAILED if target.failed or left or lost else 0
 
 
-def _collect(inference: Inference, target: Output, publisher: Publisher | None) -> str:
-    """Take what comes; returns why that is not all."""
+def _collect(inference: Inference, target: Output, publisher: Publisher | None, interrupt: Interrupt) -> str:
+    """Take what comes; returns why that is not all. Raises VedetteError, and BrokenPipeError."""
     try:
-        with _interruptible(), inference:
-            for run in inference:
-                target.take(run, publisher)
+        with inference:
+            while (run := _next(inference)) is not None:
+                with interrupt.held():
+                    is_told = target.take(run)
+                if publisher is not None and is_told:
+                    target.publish(run, publisher)
     except KeyboardInterrupt:
         return "interrupted"
     return ""
 
 
-def _drain(publisher: Publisher, bar: Bar, timeout_s: float) -> int:
+def _next(inference: Inference) -> Run | None:
+    """The next run; what `init()` of an algorithm raises is its author's, and told as such."""
+
+    def next_or_why() -> Run | VedetteError | None:
+        try:
+            return next(inference, None)
+        except VedetteError as err:
+            return err
+
+    found = call_foreign(next_or_why)
+    if isinstance(found, Raised):
+        raise KindError(f"an algorithm cannot begin: {found.error}\n{found.trace}")
+    if isinstance(found, VedetteError):
+        raise found
+    return found
+
+
+def _drain(publisher: Publisher, bar: Bar, timeout_s: float) -> str:
+    """Wait for the broker; returns why it did not wait for all."""
     try:
-        return publisher.drain(timeout_s, bar.show_left)
+        publisher.drain(timeout_s, bar.show_left)
     except KeyboardInterrupt:
-        return publisher.left
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return "interrupted while publishing"
+    return ""

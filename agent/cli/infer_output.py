@@ -3,14 +3,15 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import typer
 
+from agent.cli.infer_file import OutFile
 from agent.cli.words import brief, clean
 from agent.contract.codec import UnpackableError, json_data
 from agent.errors import StateError
@@ -32,12 +33,21 @@ class Screen(Protocol):
 class Output:
     """Takes runs: results go where they belong, errors are told."""
 
-    def __init__(self, file: BinaryIO | FileIO | None, form: Format, name: str) -> None:
-        """`file`: None for lines that people read."""
+    def __init__(
+        self,
+        file: BinaryIO | FileIO | None,
+        form: Format,
+        name: str,
+        *,
+        begin: Callable[[], None] | None = None,
+    ) -> None:
+        """`file`: None for lines that people read; `begin`: called before anything is written."""
         self._results = None if file is None else ResultFile(file, form)
+        self._begin = begin
         self._name = name
         self._screen: Screen | None = None
         self._told: set[str] = set()
+        self.broken = False  # what was to be written cannot be
         self.runs = 0
         self.failed = 0
 
@@ -50,28 +60,44 @@ class Output:
         """Where lines and errors go."""
         self._screen = screen
 
-    def take(self, run: Run, publisher: Publisher | None) -> None:
-        """A run came to its end. Raises BrokenPipeError, and StateError when it cannot be written."""
+    def take(self, run: Run) -> bool:
+        """A run came to its end; returns whether it has a result, and that is written.
+
+        Raises BrokenPipeError, and StateError when it cannot be written.
+        """
         self.runs += 1
         if not run.ok:
             self._tell(run, run.error, run.trace)
-            return
+            return False
         try:
             if self._results is None:
                 words = brief(json.loads(json_data(run.result)))
                 self._say(f"{run.time:10.3f}  {run.stream}/{run.algorithm}  {words}")
             else:
                 self._write(self._results, run)
-            if publisher is not None:
-                publisher.put(run)
+        except UnpackableError as err:
+            self._tell(run, str(err), "")
+            return False
+        return True
+
+    def publish(self, run: Run, publisher: Publisher) -> None:
+        """Send a result, too; waits for a broker that is slow."""
+        try:
+            publisher.put(run)
         except UnpackableError as err:
             self._tell(run, str(err), "")
 
-    def end(self, incomplete: str) -> None:
-        """No more comes; `incomplete`: why."""
-        if self._results is None:
+    def end(self, incomplete: str = "", *, failed: bool = False) -> None:
+        """No more comes; `incomplete`: why.
+
+        A file is left as it was if it `failed` before the first result, and as it is if it takes no more.
+        """
+        if self._results is None or self.broken:
+            return
+        if failed and self._begin is not None and not self._results.written:
             return
         try:
+            self._start()
             self._results.end(incomplete)
         except BrokenPipeError:
             self.abandon()
@@ -84,13 +110,19 @@ class Output:
 
     def _write(self, results: ResultFile, run: Run) -> None:
         try:
+            self._start()
             results.write(run)
         except BrokenPipeError:
             raise
         except OSError as err:
             raise self._cannot(err) from err
 
+    def _start(self) -> None:
+        if self._begin is not None:
+            self._begin()
+
     def _cannot(self, err: OSError) -> StateError:
+        self.broken = True
         written = 0 if self._results is None else self._results.written
         return StateError(f"{self._name} cannot be written after {written} results: {err.strerror}")
 
@@ -122,11 +154,12 @@ def output(out: str | None, *, force: bool) -> Iterator[Output]:
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise typer.BadParameter(f"{clean(out)}: ends neither in .jsonl nor in .msgpack", param_hint="--out")
-    if path.exists() and not force:
-        raise typer.BadParameter(f"{clean(out)} is there already; --force replaces it", param_hint="--out")
     try:
-        file = path.open("wb", buffering=0)
+        file = OutFile(path, force=force)
+    except FileExistsError:
+        problem = f"{clean(out)} is there already; --force replaces it"
+        raise typer.BadParameter(problem, param_hint="--out") from None
     except OSError as err:
         raise StateError(f"{clean(out)} cannot be written: {err.strerror}") from err
-    with closing(file):
-        yield Output(file, form, out)
+    with file:
+        yield Output(file.file, form, out, begin=file.begin)

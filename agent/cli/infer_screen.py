@@ -81,7 +81,9 @@ class Bar:
             self._bars.update(self._bar, description="publishing", total=None, facts=f"{left:,} left")
 
 
-def summary(progress: Progress, output: Output, took_s: float, *, incomplete: str, left: int) -> None:
+def summary(
+    progress: Progress, output: Output, took_s: float, *, incomplete: str, left: int, lost: int
+) -> None:
     """Say on standard error what was done."""
     parts = [
         _count(progress.runs, "run"),
@@ -92,6 +94,10 @@ def summary(progress: Progress, output: Output, took_s: float, *, incomplete: st
         parts.append(f"{_count(output.failed, 'run')} without a result")
     if left:
         parts.append(f"{_count(left, 'message')} not acknowledged: the next --publish sends them")
+    if lost:
+        parts.append(
+            f"{_count(lost, 'message')} lost: the broker refused them, or delivery.spool_max_* is too little"
+        )
     if incomplete:
         parts.append(f"incomplete: {incomplete}")
     Console(stderr=True, highlight=False, soft_wrap=True).print(", ".join(parts), markup=False, emoji=False)

@@ -10,7 +10,14 @@ from agent import log
 
 _Returned = TypeVar("_Returned")
 _MAX_TRACE_CHARS = 8192
-_OURS = ("/agent/worker/", "/agent/ipc/", "/agent/sink/", "/agent/offline/", "/concurrent/futures/")
+_OURS = (
+    "/agent/worker/",
+    "/agent/ipc/",
+    "/agent/sink/",
+    "/agent/offline/",
+    "/agent/cli/infer_job.py",
+    "/concurrent/futures/",
+)
 
 
 @dataclass(frozen=True, slots=True)

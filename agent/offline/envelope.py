@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 from typing import BinaryIO, Literal
 
@@ -46,6 +47,7 @@ class ResultFile:
         self._file = file
         self._form = form
         self._device = device
+        self._bytes = 0  # of whole results
         self.written = 0
         self._last_s: float | None = None
 
@@ -66,11 +68,21 @@ class ResultFile:
             self._write(_ENCODE[self._form]({"v": ENVELOPE_VERSION, "incomplete": said}))
 
     def _write(self, data: bytes) -> None:
-        """At once, so that who is killed leaves whole results; a file without a buffer may take a part."""
+        """At once, so that who is killed leaves whole results; a file without a buffer may take a part.
+
+        What a full disk took of a result is cut off again.
+        """
         rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        self._file.flush()
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self._file.flush()
+        except OSError:
+            if isinstance(self._file, FileIO):
+                with suppress(OSError):  # no file, but a device or a pipe
+                    self._file.truncate(self._bytes)
+            raise
+        self._bytes += len(data)
 
 
 _ENCODE: dict[Format, Callable[[object], bytes]] = {

@@ -1,13 +1,17 @@
 """Algorithms by the name of their kind, as agent.toml names them: into instances of this process."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from agent.config.algorithms import AlgorithmConfig
+from agent.config.nearest import did_you_mean
 from agent.errors import ConfigError, KindError
 from agent.ipc.foreign import Raised, call_foreign
 from agent.offline.use import Use
 from agent.worker import kinds
+
+_OURS = "agent.errors.KindError: "  # our own sentence needs no name of an exception before it
 
 
 def installed(
@@ -51,16 +55,34 @@ def installed(
 def _load(kind: str, folder: Path | None) -> tuple[str, kinds.Kind]:
     """The kind's own name, and its class; foreign code is imported."""
     if not kind.endswith(".py"):
-        found = call_foreign(lambda: {kind: kinds.find(kind, folder)})
-    elif not Path(kind).is_file():
+        return kind, _find(kind, folder)
+    if not Path(kind).is_file():
         raise KindError(f"{kind}: there is no such file")
-    else:
-        found = call_foreign(lambda: kinds.load(f"file:{Path(kind).absolute()}"))
+    found = call_foreign(lambda: kinds.load(f"file:{Path(kind).absolute()}"))
     if isinstance(found, Raised):
-        # Our own sentence needs no name of an exception before it.
-        raise KindError(found.error.removeprefix("agent.errors.KindError: "))
+        raise KindError(found.error.removeprefix(_OURS))
     if len(found) > 1:
         raise KindError(
             f"{kind} has several algorithms: put it into paths.algorithms, and name one of {', '.join(found)}"
         )
     return next(iter(found.items()))
+
+
+def _find(kind: str, folder: Path | None) -> kinds.Kind:
+    """An installed kind, or one of the folder; a file that cannot be loaded hides no other."""
+    known: list[str] = []
+    failed = ""
+    for origin in kinds.origins(folder):
+        sort, _, name = origin.partition(":")
+        if sort == "entry-point" and name != kind:  # not loaded: it may import much
+            known.append(name)
+            continue
+        found = call_foreign(partial(kinds.load, origin))
+        if isinstance(found, Raised):
+            failed += f"; {name} cannot be loaded: {found.error.removeprefix(_OURS)}"
+        elif kind in found:
+            return found[kind]
+        else:
+            known += found
+    hint = did_you_mean(kind, known) or "; see `vedette kinds`"
+    raise KindError(f"no algorithm kind {kind!r} is installed here{hint}{failed}")

@@ -118,6 +118,12 @@ class Publisher:
         counters = self._delivery.counters()
         return counters.waiting + counters.in_flight + counters.on_disk
 
+    @property
+    def lost(self) -> int:
+        """Messages that will never arrive: the broker refused them, or the spool was full."""
+        counters = self._delivery.counters()
+        return counters.dead + sum(counters.dropped.values())
+
     def drain(self, timeout_s: float, on_left: Callable[[int], None] = lambda _: None) -> int:
         """Wait until everything is acknowledged; returns how many messages are not after `timeout_s`."""
         deadline_s = time.monotonic() + timeout_s

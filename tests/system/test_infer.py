@@ -46,6 +46,20 @@ class Level(BaseAlgo):
         return {"level": round(float(frames[-1].mean()) * self.params.scale, 3), "runs": self.runs}
 '''
 
+NO_MODEL = '''
+from algos import BaseAlgo
+
+
+class NoModel(BaseAlgo):
+    """It cannot begin."""
+
+    def init(self):
+        raise RuntimeError("no model")
+
+    def run(self, frames):
+        return None
+'''
+
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -189,6 +203,89 @@ def test_a_full_disk_says_how_far_it_came(clip: Path, level: str, tmp_path: Path
     assert err == "vedette: full.jsonl cannot be written after 0 results: No space left on device\n"
 
 
+def test_a_disk_that_fills_up_has_whole_results(clip: Path, level: str, tmp_path: Path) -> None:
+    limited = 'ulimit -f 4; exec "$@"'  # no file of more than 4096 bytes
+    command = [sys.executable, "-m", "agent", "infer", str(clip), "-a", level, "--interval", "0.04"]
+    done = subprocess.run(
+        ["bash", "-c", limited, "bash", *command, "--out", "out.jsonl"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    results = lines((tmp_path / "out.jsonl").read_text())
+    assert [one["frame"] for one in results] == list(range(len(results)))
+    assert 10 < len(results) < 100
+    assert done.returncode == 74
+    assert done.stderr == (
+        f"vedette: out.jsonl cannot be written after {len(results)} results: File too large\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["CLIP", "-a", "probe", "--fps", "0"], 78),
+        (["CLIP", "-a", "no_model.py"], 1),
+        (["none.mp4", "-a", "probe"], 1),
+        (["CLIP", "-a", "probe", "--record", "no/such.mp4", "--position", "99"], 0),
+    ],
+)
+def test_results_that_are_there_go_only_when_others_come(
+    clip: Path, tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    (tmp_path / "no_model.py").write_text(NO_MODEL)
+    (tmp_path / "there.jsonl").write_text("kept")
+    given = [str(clip) if word == "CLIP" else word for word in arguments]
+    assert infer(*given, "--out", "there.jsonl", "--force", cwd=tmp_path)[0] == code
+    assert (tmp_path / "there.jsonl").read_text() == ("kept" if code else "")
+    assert infer(*given, "--out", "new.jsonl", cwd=tmp_path)[0] == code
+    assert (tmp_path / "new.jsonl").exists() == (not code)
+
+
+def test_what_cannot_begin_names_its_author_not_us(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "no_model.py").write_text(NO_MODEL)
+    code, out, err = infer(clip, "-a", "no_model.py", "--quiet", cwd=tmp_path)
+    assert code == 1
+    assert err.startswith("vedette: an algorithm cannot begin: RuntimeError: no model\nTraceback")
+    assert "no_model.py" in err
+    assert "/agent/" not in err
+    assert lines(out)[-1]["incomplete"]["reason"] == "an algorithm cannot begin: RuntimeError: no model"
+
+
+def test_a_recording_that_fails_leaves_results_that_say_so(clip: Path, level: str, tmp_path: Path) -> None:
+    code, out, err = infer(clip, "-a", level, "--record", "no/such.mp4", cwd=tmp_path)
+    assert code == 74
+    *results, last = lines(out)
+    assert last["incomplete"]["results"] == len(results)
+    assert "no/such.mp4 cannot be recorded" in last["incomplete"]["reason"]
+    assert "no/such.mp4 cannot be recorded" in err
+
+
+def test_an_algorithm_of_a_folder_is_found_beside_a_broken_one(
+    clip: Path, level: str, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text("def (")
+    code, out, err = infer(clip, "-a", "Level", "--algorithms", Path(level).parent, cwd=tmp_path)
+    assert (code, len(lines(out))) == (0, 4), err
+    code, _, err = infer(clip, "-a", "Levle", "--algorithms", Path(level).parent, cwd=tmp_path)
+    assert code == 1
+    assert "no algorithm kind 'Levle' is installed here; did you mean 'Level'?" in err
+    assert "broken.py cannot be loaded: SyntaxError" in err
+
+
+def test_a_secret_in_a_name_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "place").write_text("hunter22")
+    (tmp_path / "agent.toml").write_text(f'[paths]\nsecrets = "{tmp_path / "secrets"}"\n')
+    code, out, err = infer("{secret:place}.mp4", "-a", "probe", cwd=tmp_path)
+    assert code == 1
+    assert "there is no such file" in err
+    assert "hunter22" not in out + err
+
+
 def test_a_terminal_sees_lines_and_a_bar(clip: Path, level: str, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with started(
@@ -250,6 +347,56 @@ def test_what_no_broker_takes_is_sent_the_next_time(
             10.0,
             "those of both runs",
         )
+
+
+def test_a_broker_that_is_killed_in_the_middle_gets_every_result(
+    clip: Path, level: str, tmp_path: Path, broker: Mosquitto
+) -> None:
+    out = tmp_path / "out.jsonl"
+    slow = ("--interval", 0, "-p", "slow_s=0.03", "--out", out)
+    to = ("--publish", "--device", "lab", "--broker", broker.url)
+    with (
+        Watcher(broker.url, "lab") as watcher,
+        started(clip, "-a", level, *slow, *to, cwd=tmp_path) as process,
+    ):
+
+        def heard() -> set[int]:
+            return {one["seq"] for one in watcher.results("clip", "level")}
+
+        eventually(lambda: len(heard()) >= 10, 20.0, "results come")
+        broker.kill()
+        written = out.read_bytes().count(b"\n")
+        eventually(lambda: out.read_bytes().count(b"\n") > written, 20.0, "it goes on without a broker")
+        broker.start()
+        _, err = process.communicate(timeout=40)
+        assert process.returncode == 0, err
+        eventually(lambda: heard() == set(range(1, 101)), 20.0, "every result, before or after")
+    assert written < 100
+    assert len(lines(out.read_text())) == 100
+
+
+def test_results_that_the_spool_cannot_hold_are_said_to_be_lost(tmp_path: Path) -> None:
+    config = tmp_path / "small.toml"
+    config.write_text("[delivery]\nspool_max_bytes = 1048576\n")
+    scene = ("test://scene?size=64x48", "--until", 240, "-a", "probe", "--interval", 0)
+    nobody = f"mqtt://127.0.0.1:{free_port()}"
+    to = ("--publish", "--broker", nobody, "--drain-timeout", 0.2, "--config", config)
+    code, out, err = infer(*scene, *to, cwd=tmp_path)
+    assert (code, len(out.splitlines())) == (1, 6000)
+    assert "messages lost: the broker refused them, or delivery.spool_max_* is too little" in err
+
+
+def test_who_interrupts_the_wait_for_a_broker_has_all_results(clip: Path, level: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    nobody = f"mqtt://127.0.0.1:{free_port()}"
+    arguments = (clip, "-a", level, "--out", out, "--publish", "--broker", nobody)
+    with started(*arguments, cwd=tmp_path) as process:
+        eventually(lambda: out.exists() and out.read_bytes().count(b"\n") == 4, 20.0, "all results")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert len(lines(out.read_text())) >= 4
+    assert "not acknowledged: the next --publish sends them" in err
 
 
 @pytest.mark.parametrize(
