@@ -219,7 +219,7 @@ def _windows(use: "Use", played: Iterable[tuple[int, float, NDArray[np.uint8]]])
 
 def _runs(use: "Use", windows: Iterator[Frames]) -> Iterator["Run"]:
     from agent.offline import Run  # noqa: PLC0415  see above
-    from agent.offline.runner import calling  # noqa: PLC0415
+    from agent.worker.split import calling  # noqa: PLC0415
 
     init: Callable[[], None] | None = getattr(use.algorithm, "init", None)
     if init is not None:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from agent.errors import VedetteError
 from agent.ipc.foreign import Raised
-from algos import BaseAlgo, Frames
+from agent.worker.split import calling
+from algos import Frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,6 @@ class ThreadRunner:
     def close(self) -> None:
         """See `Runner.close`."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-
-
-def calling(algorithm: Any) -> Callable[[Frames], Any]:  # noqa: ANN401  any object with run()
-    """How an instance is run: one that is not of `algos` gets a list of arrays that it may paint on."""
-    if isinstance(algorithm, BaseAlgo):
-        return algorithm.run
-    return lambda frames: algorithm.run([frame.copy() for frame in frames])
 
 
 def _timed(call: Callable[[Frames], Any], frames: Callable[[], Frames]) -> Returned:

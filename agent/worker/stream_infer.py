@@ -42,6 +42,12 @@ def install() -> None:
     sys.modules["stream_infer.algo"] = module
 
 
+def installed() -> bool:
+    """Whether this process answers that import so."""
+    module = sys.modules.get("stream_infer.algo")
+    return getattr(module, "BaseAlgo", None) is StreamInferAlgo
+
+
 class Adapted(BaseAlgo):
     """A Stream Infer algorithm behind the interface of `algos`.
 

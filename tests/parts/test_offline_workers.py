@@ -1,6 +1,8 @@
 """Several processes for one algorithm: the same results in the same order, whatever becomes of one."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +14,9 @@ import psutil
 import pytest
 
 from agent import Use, infer
-from agent.errors import ConfigError
+from agent.config.algorithms import AlgorithmConfig
+from agent.errors import ConfigError, KindError
+from agent.offline.installed import installed
 from algos import BaseAlgo, Frames
 from tests.video import encode, read_number
 from tests.waiting import eventually
@@ -28,10 +32,17 @@ class Stateless(BaseAlgo):
         bad: int = -1
         broken: bool = False
         slow_s: float = 0.0
+        ends: str = ""
+        once: str = ""  # a file: `init` raises when it exists, and the tenth run makes it and ends
 
     params: Params
+    seen_by = 0
 
     def init(self) -> None:
+        if self.params.ends == "init":
+            os._exit(3)
+        if self.params.once and Path(self.params.once).exists():
+            raise MemoryError("no memory left on the device")
         if self.params.broken:
             raise OSError("there is no model.onnx")
         self.ready = True
@@ -43,9 +54,22 @@ class Stateless(BaseAlgo):
             os._exit(7)
         if number == self.params.bad:
             raise ValueError(f"no frame {number}, please")
+        if self.params.once and number >= 10:
+            Path(self.params.once).touch()
+            os._exit(9)
+        if self.params.ends == "held":
+            re.match(r"(a+)+$", "a" * 64 + "b")  # keeps the interpreter to itself, for ages
+        if self.params.ends == "odd":
+            return {"seen": lambda: number}
         time.sleep(self.params.slow_s + 0.002 * (number % 5))
         seen = tuple(read_number(frame) for frame in frames)
-        return {"seen": seen, "times": frames.times, "stream": frames.stream, "pid": os.getpid()}
+        return {
+            "seen": seen,
+            "times": frames.times,
+            "stream": frames.stream,
+            "by": self.seen_by,
+            "pid": os.getpid(),
+        }
 
 
 class Stateful(BaseAlgo):
@@ -109,31 +133,131 @@ def test_a_loop_that_is_left_leaves_no_process(clip: Path) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_an_instance_is_used_as_its_maker_set_it(clip: Path) -> None:
+    algorithm = Stateless()
+    algorithm.seen_by = 7
+    runs = list(infer(clip, Use(algorithm, interval=1.0, workers=2)))
+    assert {run.result["by"] for run in runs} == {7}
+
+
+class Plain:
+    """Derives from nothing, and takes a parameter of its own."""
+
+    name = "plain"
+    stateless = True
+
+    def __init__(self, gain: int) -> None:
+        self.gain = gain
+
+    def run(self, frames: list[Any]) -> int:
+        frames[-1][:] = 0  # its own copy
+        return len(frames) * self.gain
+
+
+def test_a_class_of_ones_own(clip: Path) -> None:
+    runs = list(infer(clip, Use(Plain(3), interval=1.0, keyframes="never", workers=2)))
+    assert [run.result for run in runs] == [3, 3, 3]
+
+
+def test_a_kind_in_a_file_and_its_parameters(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(_FILE)
+    config = AlgorithmConfig.model_validate(
+        {"id": "one", "kind": "Own", "interval": 1.0, "keyframes": "never", "params": {"gain": 2}}
+    )
+    # Twice: the file is loaded for each, and the first one's class is no longer that of the module.
+    uses = installed([config, config.model_copy(update={"id": "two"})], tmp_path, workers=2)
+    runs = list(infer(clip, uses))
+    assert [(run.algorithm, run.result) for run in runs] == [("one", 2), ("two", 2)] * 3
+
+
+_FILE = """
+from typing import ClassVar
+from algos import BaseAlgo
+
+class Own(BaseAlgo):
+    stateless: ClassVar[bool] = True
+
+    class Params(BaseAlgo.Params):
+        gain: int = 1
+
+    def run(self, frames):
+        return len(frames) * self.params.gain
+"""
+
+
+def test_one_that_ends_in_init_is_named(clip: Path) -> None:
+    with pytest.raises(KindError, match=r"the process of it ended in init\(\): exit code 3"):
+        list(infer(clip, Use(Stateless("it", {"ends": "init"}), workers=2)))
+
+
+def test_processes_that_cannot_be_replaced_cost_their_runs_only(clip: Path, tmp_path: Path) -> None:
+    found = results(clip, 2, once=str(tmp_path / "mark"))
+    assert len(found) == 58
+    assert all(isinstance(result, dict) for result in found[:8])
+    assert all("exit code 9" in result or "no memory left" in result for result in found[8:])
+    assert found[-1] == "MemoryError: no memory left on the device"
+
+
+def test_what_cannot_leave_its_process_is_said(clip: Path) -> None:
+    found = results(clip, 2, ends="odd")
+    assert len(found) == 58
+    assert all(str(result).startswith("what run() returned cannot leave its process") for result in found)
+
+
+def test_an_instance_that_cannot_be_sent(clip: Path) -> None:
+    algorithm = Stateless("it")
+    algorithm.lock = threading.Lock()  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"make in init\(\) what cannot"):
+        infer(clip, Use(algorithm, workers=2))
+
+
 _PROGRAM = """
 import sys
 from agent import Use, infer
 from tests.parts.test_offline_workers import Stateless
 print("began", flush=True)
-for run in infer(sys.argv[1], Use(Stateless("it", {"slow_s": 30.0}), interval=0, workers=2)):
+params = {"ends": "held"} if sys.argv[2] == "held" else {"slow_s": 600.0}
+for run in infer(sys.argv[1], Use(Stateless("it", params), interval=0, workers=2)):
     pass
 """
 
 
-def test_who_is_killed_leaves_no_process(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("busy", ["held", "slow"])
+def test_who_is_ended_leaves_no_process(
+    clip: Path, tmp_path: Path, *, how: signal.Signals, busy: str
+) -> None:
     program = tmp_path / "program.py"
     program.write_text(_PROGRAM)
-    root = str(Path(__file__).parents[2])
-    environment = os.environ | {"PYTHONPATH": root}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
-        [sys.executable, str(program), str(clip)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, str(program), str(clip), busy],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
     ) as process:
         parent = psutil.Process(process.pid)
-        eventually(lambda: len(parent.children()) == 2, 20.0, "two processes")
+        eventually(lambda: len(children_at_work(parent)) == 2, 20.0, "two processes that have a window")
         children = parent.children()
-        process.kill()
+        process.send_signal(how)
         assert process.stdout is not None
         assert process.stdout.read() == "began\n"  # and once: nobody ran the program again
-    eventually(lambda: not any(child.is_running() for child in children), 10.0, "they end too")
+        process.wait(15.0)
+    eventually(lambda: not any(map(lives, children)), 10.0, "they end too")
+
+
+def children_at_work(parent: psutil.Process) -> list[psutil.Process]:
+    """Those that have mapped the pixels of a window."""
+    return [
+        child
+        for child in parent.children()
+        if any("vedette-infer" in mapped.path for mapped in child.memory_maps(grouped=True))
+    ]
+
+
+def lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize(
