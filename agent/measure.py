@@ -17,7 +17,7 @@ from agent.health.vitals import Vitals, disk_free_bytes
 from agent.supervise.children import ENDS
 from agent.supervise.site import Site
 
-_ROLES = ("capture", "worker")
+_ROLES = ("capture", "worker", "recorder")
 
 
 class Measure:

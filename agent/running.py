@@ -82,7 +82,8 @@ class Here:
             self.catalog,
             codec=self._results.codec,
             limits=settings.limits,
-            keep=settings.paths.state_dir / "crashes",
+            recordings=settings.recordings,
+            state_dir=settings.paths.state_dir,
             log_settings=self._log_settings,
         )
         self._diagnosis = Diagnosis(
@@ -259,6 +260,8 @@ class Here:
                 frame_format = self.site.format_of(name, item.config)
                 if frame_format is not None:
                     needed += frame_format.slot_bytes * item.config.frame_count * WINDOWS_PER_PAIR
+                if item.config.record is not None:
+                    needed += self.site.recorded_bytes(name)
         room = free_bytes() + self.site.lent_bytes()
         if needed > room:
             raise NoRoomError(

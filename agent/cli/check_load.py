@@ -53,7 +53,8 @@ async def load(settings: Settings, secrets: Secrets, seconds: float) -> list[Fin
         catalog,
         codec="msgpack",
         limits=settings.limits,
-        keep=None,
+        recordings=settings.recordings,
+        state_dir=None,
         log_settings=lambda: ("error", "auto"),
     ) as site:
         site.want(

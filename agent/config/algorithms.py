@@ -16,6 +16,7 @@ Keyframes = Literal["auto", "only", "never"]
 """Whether a run may wait for a key frame, which costs the least to decode."""
 
 _Side = Annotated[int, Field(ge=1, le=8192), WHOLE]  # pixels
+_RECORD_PATTERN = r"(?!\.)([A-Za-z0-9_.-]|\{(time|stream|algorithm)\})+\.mp4"
 _MAX_SPAN = 2000  # played frames between the oldest and the newest of a window
 
 
@@ -74,6 +75,15 @@ class AlgorithmConfig(Table):
         description="the window that a worker died of: `keep` writes it to the state folder for "
         "`vedette replay`, the newest five of an algorithm",
     )
+    record: str | None = Field(
+        default=None,
+        max_length=128,
+        description="name of annotated recordings, such as `{stream}-{time}.mp4`: a file each `[recordings] "
+        "segment_s`; `{time}` has to be in it, `{stream}` and `{algorithm}` may; default: none are made",
+    )
+    record_fps: Number | None = Field(
+        default=None, gt=0, le=1000, description="pictures a second in them; default: every played frame"
+    )
     params: dict[str, Any] = Field(default={}, description="parameters of the kind: see `vedette kinds`")
 
     @field_validator("streams")
@@ -85,6 +95,21 @@ class AlgorithmConfig(Table):
         if len(set(streams)) != len(streams):
             raise ValueError("names a stream twice")
         return streams
+
+    @field_validator("record")
+    @classmethod
+    def _file_name(cls, record: str | None) -> str | None:
+        """A name, no path: where recordings lie is not for commands to say."""
+        if record is None:
+            return None
+        if not re.fullmatch(_RECORD_PATTERN, record):
+            raise ValueError(
+                "must be a file name that ends in .mp4, of letters, digits, `_`, `.`, `-`, `{time}`, "
+                "`{stream}` and `{algorithm}`, and not begin with a dot"
+            )
+        if "{time}" not in record:
+            raise ValueError("needs {time} in it: each segment is a file")
+        return record
 
     @field_validator("params")
     @classmethod

@@ -35,6 +35,7 @@ from agent.config.tables import (
     LimitsConfig,
     LogConfig,
     PathsConfig,
+    RecordingsConfig,
     SecurityConfig,
 )
 from agent.errors import ConfigError
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     paths: PathsConfig = Field(default_factory=PathsConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    recordings: RecordingsConfig = Field(default_factory=RecordingsConfig)
     health: HealthConfig = Field(default_factory=HealthConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     streams: tuple[StreamConfig, ...] = Field(default=(), max_length=MAX_ITEMS)

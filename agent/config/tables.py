@@ -259,6 +259,26 @@ class LimitsConfig(Table):
     )
 
 
+class RecordingsConfig(Table):
+    """What `record` of algorithms leaves on this machine."""
+
+    folder: _Path | None = Field(
+        default=None,
+        description="where recordings lie, each in `ALGORITHM/STREAM/`; the agent deletes the oldest in it; "
+        "default: `recordings` in the state folder",
+    )
+    segment_s: Number = Field(default=600.0, ge=1, le=86_400, description="seconds of a file")
+    max_bytes: Whole = Field(
+        default=10_737_418_240, ge=1_048_576, description="of all recordings; the oldest are deleted"
+    )
+    keep_free_bytes: Whole = Field(
+        default=536_870_912,
+        ge=0,
+        description="of the disk, for everything else: rather than take these, "
+        "the oldest recordings are deleted, and at last none is made",
+    )
+
+
 class HealthConfig(Table):
     """What can be asked on the spot."""
 

@@ -112,6 +112,17 @@ class AlgorithmState(StrEnum):
     REFUSED = "refused"  # cannot run as it is configured (unknown kind, parameters, no room): see error
 
 
+class RecordingStatus(Payload):
+    """The recording of one algorithm on one stream."""
+
+    file: str | None = Field(
+        default=None, description="what is being written, below the folder of recordings"
+    )
+    frames: int = Field(default=0, ge=0, description="pictures that the recorder took")
+    skipped: int = Field(default=0, ge=0, description="pictures due that it had no time for")
+    error: str | None = Field(default=None, description="why nothing is recorded now, one line")
+
+
 class AlgorithmStatus(Payload):
     """One algorithm: what it is doing, what came of its runs, and the last error of its code."""
 
@@ -145,6 +156,9 @@ class AlgorithmStatus(Payload):
     )
     memory: int | None = Field(
         default=None, ge=0, description="bytes its workers have for themselves, frames not counted, measured"
+    )
+    recordings: dict[str, RecordingStatus] = Field(
+        default={}, description="with `record`, by stream: what its recorder does"
     )
     error: str | None = Field(default=None, description="the last error, one line")
     traceback: str | None = Field(

@@ -16,7 +16,7 @@ from typing import Any
 import msgpack
 
 from agent.errors import ChannelClosedError
-from agent.ipc import inspecting, messages, sinking
+from agent.ipc import inspecting, messages, recording, sinking
 from agent.ipc.message import Message
 
 _HEADER = struct.Struct("<IB")  # length of the body, number of descriptors
@@ -30,7 +30,7 @@ MAX_MESSAGE_BYTES = 64 << 20
 MAX_BACKLOG_BYTES = 8 << 20
 
 
-_MODULES = (messages, inspecting, sinking)
+_MODULES = (messages, inspecting, recording, sinking)
 MESSAGES: dict[int, type[Message]] = {
     kind.tag: kind
     for module in _MODULES

@@ -11,8 +11,9 @@ from agent.config.tables import LimitsConfig
 from agent.errors import NoRoomError
 from agent.health.cores import BusyCores, given
 from agent.sampling import Sampling
-from agent.schedule.load import ASSUMED, Load, StreamCost, Task, estimate, overloaded
+from agent.schedule.load import ASSUMED, RECORDED_FRAME_S, Load, StreamCost, Task, estimate, overloaded
 from agent.supervise.algorithms import AlgorithmRun
+from agent.supervise.specs import recorder_sampling
 from agent.supervise.streams import StreamRun
 
 _log = log.get_logger("load")
@@ -103,16 +104,13 @@ class Admission:
 
     def _tasks(self, streams: Iterable[str], algorithms: Iterable[AlgorithmConfig]) -> list[Task]:
         names = tuple(streams)
-        return [
-            Task(
-                stream=stream,
-                algorithm=config.id,
-                sampling=Sampling(config.frame_count, config.frame_step, config.interval, config.keyframes),
-                run_s=self._run_s(config),
-            )
-            for config in algorithms
-            for stream in (names if "*" in config.streams else config.streams)
-        ]
+        tasks: list[Task] = []
+        for config in algorithms:
+            for stream in names if "*" in config.streams else config.streams:
+                tasks.append(_task(stream, config, self._run_s(config)))
+                if config.record is not None:
+                    tasks.append(_task(stream, recorder_sampling(config, stream), RECORDED_FRAME_S))
+        return tasks
 
     def _run_s(self, config: AlgorithmConfig) -> float | None:
         """CPU seconds of a run: its own, else those of others of its kind."""
@@ -121,6 +119,11 @@ class Admission:
             return own.run_cpu_s
         same = [run.run_cpu_s for run in self._algorithms.values() if run.config.kind == config.kind]
         return max((run_s for run_s in same if run_s is not None), default=None)
+
+
+def _task(stream: str, config: AlgorithmConfig, run_s: float | None) -> Task:
+    sampling = Sampling(config.frame_count, config.frame_step, config.interval, config.keyframes)
+    return Task(stream=stream, algorithm=config.id, sampling=sampling, run_s=run_s)
 
 
 def _mean(costs: Iterable[StreamCost]) -> StreamCost:

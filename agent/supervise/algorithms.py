@@ -2,11 +2,11 @@
 
 import collections
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from agent.config.algorithms import AlgorithmConfig
-from agent.contract.status import TRACEBACK_BYTES, AlgorithmState, AlgorithmStatus, Origin
+from agent.contract.status import TRACEBACK_BYTES, AlgorithmState, AlgorithmStatus, Origin, RecordingStatus
 from agent.ipc.messages import Done, Failed, StartFailed
 from agent.supervise.streams import now_us
 
@@ -42,6 +42,7 @@ class AlgorithmRun:
     error: str | None = None
     trace: str | None = None
     error_us: int | None = None
+    recordings: dict[str, RecordingStatus] = field(default_factory=dict)  # by stream
     memory_bytes: dict[str, int] = field(default_factory=dict)  # by worker
     _worker_cpu_s: dict[str, float] = field(default_factory=dict)  # by worker, of its whole process
     _ended_cpu_s: float = 0.0
@@ -56,6 +57,11 @@ class AlgorithmRun:
     _measured: tuple[float, int, int] | None = None  # monotonic seconds, CPU time and runs by then
     _cpu: float | None = None
     _runs_hz: float | None = None
+
+    def serve(self, streams: Collection[str]) -> None:
+        """It runs on these streams, as far as its configuration names them."""
+        asked = streams if "*" in self.config.streams else self.config.streams
+        self.streams = tuple(name for name in asked if name in streams)
 
     def workers(self) -> tuple[str, ...]:
         """The names of its workers."""
@@ -176,6 +182,7 @@ class AlgorithmRun:
             cpu_s=round(self._cpu_ns / 1e9, 3),
             worker_cpu_s=round(self._ended_cpu_s + sum(self._worker_cpu_s.values()), 3),
             memory=sum(self.memory_bytes.values()) or None,
+            recordings=dict(self.recordings),
             error=self.refusal or self.error,
             traceback=self.trace,
             error_time=self.error_us,

@@ -14,6 +14,7 @@ from agent.supervise.keeper import Keeper
 from agent.supervise.memory import cpu_s, own_bytes
 from agent.supervise.outside import Outcome, Outside
 from agent.supervise.pairs import Pairs
+from agent.supervise.recorders import Recorders
 from agent.supervise.specs import WORKER
 
 _log = log.get_logger("workers")
@@ -32,6 +33,7 @@ class Crews:
         pairs: Pairs,
         outside: Outside,
         keeper: Keeper,
+        recorders: Recorders,
     ) -> None:
         self._algorithms = algorithms
         self._children = children
@@ -39,6 +41,7 @@ class Crews:
         self._pairs = pairs
         self._outside = outside
         self._keeper = keeper
+        self._recorders = recorders
         self._explained: set[str] = set()  # workers whose end is known to be a fault already reported
         self._measure_s = 0.0
 
@@ -122,6 +125,7 @@ class Crews:
             self._outside.on_change()
         else:
             run.on_done(message, window.skipped)
+            self._recorders.show(window.pair, message)
             self._outside.on_result(Outcome(window, run.config.kind, run.version, message.data, message.json))
 
     def on_exit(self, name: str, reason: str, *, asked: bool) -> None:

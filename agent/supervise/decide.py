@@ -12,7 +12,7 @@ BUDGET_S = 3600.0
 class ChildSpec:
     """Everything one child process needs to start; picklable. A child whose spec changes is replaced."""
 
-    name: str  # unique: "capture/<stream>" or "worker/<algorithm>/<n>"
+    name: str  # unique: "capture/<stream>", "worker/<algorithm>/<n>", "recorder/<algorithm>/<stream>"
     main: str  # "module:function", imported only inside the child
     args: object
     start_timeout_s: float = 20.0  # from the start to the first sign of life

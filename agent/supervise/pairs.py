@@ -6,10 +6,10 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.ipc.message import Message
 from agent.ipc.messages import Forget, Sample, Serve
 from agent.schedule import Pair
-from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.dispatch import Dispatcher, Need
 from agent.supervise.specs import CAPTURE, frame_format, sample_spec
 from agent.supervise.streams import StreamRun
+from agent.supervise.takers import Taker
 
 _OF_FRAMES = ("frame_count", "frame_step", "interval", "keyframes", "size", "pixel_format", "workers")
 
@@ -25,13 +25,9 @@ class Pairs:
     def __contains__(self, pair: Pair) -> bool:
         return pair in self._configs
 
-    def settle(self, streams: Mapping[str, StreamRun], algorithms: Mapping[str, AlgorithmRun]) -> set[str]:
-        """Make the pairs those of these streams and algorithms; returns the streams that got new ones."""
-        wanted: dict[Pair, AlgorithmRun] = {}
-        for run in algorithms.values():
-            asked = streams if "*" in run.config.streams else run.config.streams
-            run.streams = tuple(name for name in asked if name in streams)
-            wanted |= {Pair(name, run.config.id): run for name in run.streams}
+    def settle(self, takers: Mapping[str, Taker]) -> set[str]:
+        """Make the pairs those of these takers, by id; returns the streams that got new ones."""
+        wanted = {Pair(stream, name): run for name, run in takers.items() for stream in run.streams}
         changed: set[str] = set()
         for pair, config in list(self._configs.items()):
             if pair in wanted and _same_frames(config, wanted[pair].config):
@@ -43,12 +39,12 @@ class Pairs:
         for pair, run in new.items():
             self._add(pair, run)
         for stream in changed | {pair.stream for pair in new}:
-            self.post_samples(stream, algorithms)
+            self.post_samples(stream, takers)
         return {pair.stream for pair in new}
 
-    def post_samples(self, stream: str, algorithms: Mapping[str, AlgorithmRun]) -> None:
+    def post_samples(self, stream: str, takers: Mapping[str, Taker]) -> None:
         """Tell a capture process what is asked of it: all of it, whatever it knew."""
-        runs = [algorithms[pair.algorithm] for pair in self._configs if pair.stream == stream]
+        runs = [takers[pair.algorithm] for pair in self._configs if pair.stream == stream]
         self._post(f"{CAPTURE}{stream}", Sample(tuple(sample_spec(run) for run in runs)))
 
     def provide(self, stream: StreamRun) -> None:
@@ -75,7 +71,7 @@ class Pairs:
     def _of(self, stream: str) -> list[Pair]:
         return [pair for pair in self._configs if pair.stream == stream]
 
-    def _add(self, pair: Pair, run: AlgorithmRun) -> None:
+    def _add(self, pair: Pair, run: Taker) -> None:
         self._configs[pair] = run.config
         need = Need(run.config.frame_count, run.config.interval)
         worker = self._dispatcher.add_pair(pair, run.workers(), need)

@@ -8,7 +8,7 @@ from typing import Self
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.streams import StreamConfig
-from agent.config.tables import LimitsConfig
+from agent.config.tables import LimitsConfig, RecordingsConfig
 from agent.contract.status import Origin, StreamState
 from agent.errors import KindError, NoRoomError, SecretError
 from agent.frames import FrameFormat
@@ -31,9 +31,12 @@ from agent.supervise.dispatch import Dispatcher
 from agent.supervise.keeper import Keeper
 from agent.supervise.outside import Outside
 from agent.supervise.pairs import Pairs
+from agent.supervise.pools import WINDOWS_PER_PAIR
+from agent.supervise.recorders import Recorders
 from agent.supervise.snapshots import Snapshots
-from agent.supervise.specs import CAPTURE, capture_spec, frame_format, worker_specs
+from agent.supervise.specs import CAPTURE, RECORDER, capture_spec, frame_format, worker_specs
 from agent.supervise.streams import StreamRun
+from agent.supervise.takers import Taker
 from agent.worker.args import Codec
 
 _log = log.get_logger("site")
@@ -52,9 +55,11 @@ class Site:
         *,
         codec: Codec,
         limits: LimitsConfig,
-        keep: Path | None,
+        recordings: RecordingsConfig,
+        state_dir: Path | None,
         log_settings: Callable[[], tuple[str, log.Style]],
     ) -> None:
+        """Without a `state_dir` no window is kept, and nothing is recorded."""
         self.streams: dict[str, StreamRun] = {}
         self.algorithms: dict[str, AlgorithmRun] = {}
         self._outside = outside
@@ -65,9 +70,19 @@ class Site:
         self.snapshots = Snapshots(self.children.post)
         self._pairs = Pairs(self._dispatcher, self.children.post)
         self.admission = Admission(limits, self.streams, self.algorithms)
+        keep = recorded = None
+        if state_dir is not None:
+            keep, recorded = state_dir / "crashes", recordings.folder or state_dir / "recordings"
         self._keeper = Keeper(keep, self._dispatcher, log_settings)
+        self._recorders = Recorders(recordings, recorded, self.children, self._dispatcher, outside)
         self._crews = Crews(
-            self.algorithms, self.children, self._dispatcher, self._pairs, outside, self._keeper
+            self.algorithms,
+            self.children,
+            self._dispatcher,
+            self._pairs,
+            outside,
+            self._keeper,
+            self._recorders,
         )
 
     async def __aenter__(self) -> Self:
@@ -141,7 +156,10 @@ class Site:
                 stream.refuse(str(err))
                 continue
             specs.append(capture_spec(stream.config, url, self._outside.rules(stream.config)))
-        touched = self._pairs.settle(self.streams, self.algorithms)
+        for algorithm in self.algorithms.values():
+            algorithm.serve(self.streams)
+        self._recorders.settle(self.algorithms)
+        touched = self._pairs.settle(self._takers())
         for algorithm in self.algorithms.values():
             specs += self._algorithm_specs(algorithm)
         self.children.want(tuple(specs))
@@ -149,6 +167,9 @@ class Site:
             self._provide(self.streams[stream_id])
         self._crews.refresh_all()
         self._outside.on_change()
+
+    def _takers(self) -> dict[str, Taker]:
+        return {**self.algorithms, **self._recorders.takers}
 
     def _algorithm_specs(self, run: AlgorithmRun) -> tuple[ChildSpec, ...]:
         run.refusal = None
@@ -159,7 +180,7 @@ class Site:
         except KindError as err:
             run.refusal = str(err)
             return ()
-        return worker_specs(run, kind, self._codec)
+        return worker_specs(run, kind, self._codec) + self._recorders.specs(run, kind)
 
     def _provide(self, run: StreamRun) -> None:
         try:
@@ -179,9 +200,17 @@ class Site:
         size = (run.opened.width, run.opened.height) if run is not None and run.opened else (0, 0)
         return frame_format(config, size)
 
+    def recorded_bytes(self, stream: str) -> int:
+        """Shared memory that a recorder of this stream needs; 0 as long as its size is not known."""
+        run = self.streams.get(stream)
+        if run is None or run.opened is None:
+            return 0
+        return WINDOWS_PER_PAIR * FrameFormat(run.opened.width, run.opened.height, "bgr24").slot_bytes
+
     def restart_algorithm(self, algorithm: str) -> None:
         """Start the workers anew, also after too many failures."""
         self._crews.restart(algorithm)
+        self._recorders.restart(algorithm)
         self.settle()
 
     def lent_bytes(self) -> int:
@@ -196,6 +225,7 @@ class Site:
         """Look at every child: limits of time, and what else no event tells."""
         now_ns = time.monotonic_ns()
         self._crews.tick(now_ns)
+        self._recorders.tick(now_ns)
         self.admission.measure(now_ns / 1e9)
         self.children.reconcile()
         self._crews.refresh_all()
@@ -211,6 +241,8 @@ class Site:
         if spec.name.startswith(CAPTURE):
             run = self.streams[spec.name.removeprefix(CAPTURE)]
             return ((run.generation, run.next_frame),)
+        if spec.name.startswith(RECORDER):
+            return ()
         return (tuple(pair.stream for pair in self._dispatcher.pairs_of(spec.name)),)
 
     def on_state(self, name: str) -> None:
@@ -220,7 +252,9 @@ class Site:
             stream = name.removeprefix(CAPTURE)
             if phase is Phase.STARTING:
                 self.streams[stream].on_started()
-                self._pairs.post_samples(stream, self.algorithms)
+                self._pairs.post_samples(stream, self._takers())
+        elif name.startswith(RECORDER):
+            self._recorders.on_state(name)
         else:
             self._crews.on_state(name)
         self._outside.on_change()
@@ -229,6 +263,8 @@ class Site:
         """Route what a child said; whether it shows that the child works as it should."""
         if name.startswith(CAPTURE):
             return self._on_capture(name.removeprefix(CAPTURE), message)
+        if name.startswith(RECORDER):
+            return self._recorders.on_message(name, message)
         return self._crews.on_message(name, message)
 
     def _on_capture(self, stream: str, message: Message) -> bool:
@@ -271,6 +307,8 @@ class Site:
             self.snapshots.stream_gone(stream)
             if stream in self.streams:
                 self.streams[stream].on_exit(reason, asked=asked)
+        elif name.startswith(RECORDER):
+            self._recorders.on_exit(name, reason, asked=asked)
         else:
             self._crews.on_exit(name, reason, asked=asked)
         self._outside.on_change()

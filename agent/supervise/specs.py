@@ -1,20 +1,25 @@
 """Which children run: a pure function of what is wanted. Read this to know what the agent consists of."""
 
+from pathlib import Path
+
 from agent.capture.args import CaptureArgs
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secret
 from agent.config.streams import StreamConfig
+from agent.config.tables import RecordingsConfig
 from agent.control.rules import Rules
 from agent.frames import FrameFormat
 from agent.ipc.inspecting import KindFound
 from agent.ipc.messages import SampleSpec
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.decide import ChildSpec
-from agent.worker.args import Codec, WorkerArgs
+from agent.supervise.takers import Taker
+from agent.worker.args import Codec, RecorderArgs, WorkerArgs
 
 CAPTURE = "capture/"
 CAPTURE_MAIN = "agent.capture.main:main"
 WORKER = "worker/"
+RECORDER = "recorder/"
 MAX_FAILED_STARTS = 5
 
 
@@ -70,8 +75,48 @@ def worker_specs(run: AlgorithmRun, kind: KindFound, codec: Codec) -> tuple[Chil
     )
 
 
-def sample_spec(run: AlgorithmRun) -> SampleSpec:
-    """What an algorithm asks of each of its streams."""
+def recorder_spec(
+    config: AlgorithmConfig, stream: str, kind: KindFound, recordings: RecordingsConfig, folder: Path
+) -> ChildSpec:
+    """The process that records an algorithm on a stream; `folder` is that of all recordings."""
+    assert config.record is not None  # noqa: S101  others have no recorder
+    return ChildSpec(
+        name=f"{RECORDER}{config.id}/{stream}",
+        main="agent.worker.recorder:main",
+        args=RecorderArgs(
+            algorithm=config.id,
+            kind=config.kind,
+            origin=kind.origin,
+            params=config.params,
+            size=config.size,
+            stream=stream,
+            folder=folder,
+            name=config.record,
+            segment_s=recordings.segment_s,
+            max_bytes=recordings.max_bytes,
+            keep_free_bytes=recordings.keep_free_bytes,
+        ),
+        start_timeout_s=config.init_timeout_s,
+        max_failures=MAX_FAILED_STARTS,
+        max_ends=config.restarts_per_hour,
+    )
+
+
+def recorder_sampling(config: AlgorithmConfig, stream: str) -> AlgorithmConfig:
+    """The frames that a recorder gets, as the settings of an algorithm; no other has a `/` in its id."""
+    return AlgorithmConfig.model_construct(
+        id=f"{RECORDER}{config.id}/{stream}",
+        kind=config.kind,
+        streams=(stream,),
+        frame_count=1,
+        frame_step=1,
+        interval=0.0 if config.record_fps is None else 1.0 / config.record_fps,
+        keyframes="never",
+    )
+
+
+def sample_spec(run: Taker) -> SampleSpec:
+    """What an algorithm, or a recorder, asks of each of its streams."""
     config = run.config
     width, height = config.size or (0, 0)
     return SampleSpec(

@@ -26,3 +26,20 @@ class KeepArgs:
 
     path: Path
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecorderArgs:
+    """What the process that records an algorithm on a stream is started with; picklable."""
+
+    algorithm: str
+    kind: str
+    origin: str
+    params: Mapping[str, Any]
+    size: tuple[int, int] | None  # width and height of what the algorithm sees; None: the stream's
+    stream: str
+    folder: Path  # of all recordings
+    name: str
+    segment_s: float
+    max_bytes: int
+    keep_free_bytes: int
