@@ -36,6 +36,7 @@ _COUNTERS = {
     "dropped",
     "failures",
 }
+_EXCLUDED = dict.fromkeys(_COUNTERS, True) | {"recordings": {"__all__": {"frames", "skipped"}}}
 
 
 class Herald:
@@ -93,4 +94,4 @@ class Herald:
 def _essence(status: StreamStatus | AlgorithmStatus) -> dict[str, Any]:
     """All but the counters; that there is a first measurement counts as a change."""
     measured = status.fps is not None if isinstance(status, StreamStatus) else status.results > 0
-    return status.model_dump(exclude=_COUNTERS) | {"measured": measured}
+    return status.model_dump(exclude=_EXCLUDED) | {"measured": measured}

@@ -210,6 +210,24 @@ ALGORITHM: Final[tuple[Row[AlgorithmStatus], ...]] = (
         "Memory that its workers have for themselves, frames not counted, measured.",
         lambda a: a.memory,
     ),
+    by(
+        "vedette_recording_active",
+        "1 while a stream is being recorded with what the algorithm finds; 0: it should be, and is not.",
+        "stream",
+        lambda a: {stream: one.file is not None for stream, one in a.recordings.items()},
+    ),
+    by(
+        "vedette_recorded_pictures_total",
+        "Pictures that a recorder took.",
+        "stream",
+        lambda a: {stream: one.frames for stream, one in a.recordings.items()},
+    ),
+    by(
+        "vedette_recording_skipped_total",
+        "Pictures due that a recorder had no time for.",
+        "stream",
+        lambda a: {stream: one.skipped for stream, one in a.recordings.items()},
+    ),
 )
 
 _DELIVERY: Final[Mapping[str, tuple[str, str]]] = {

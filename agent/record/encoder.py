@@ -30,6 +30,9 @@ _SMALLEST_PX, _LARGEST_PX = 16, 8192
 # the end, but FFmpeg 8 crashes there when not one fragment could be written.
 _FORMAT = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 _CODEC = {"preset": "veryfast", "crf": "23", "bf": "0"}  # B-frames would delay everything by two
+_AT_ONCE = {
+    "tune": "zerolatency"
+}  # else a dozen pictures are still in the encoder when the process is killed
 
 
 class Recording:
@@ -41,12 +44,18 @@ class Recording:
     column is left out.
     """
 
-    def __init__(self, path: Path, *, width: int, height: int, fps: float | None = None) -> None:
-        """`fps`: a constant rate, frames being repeated and left out; None: each picture at its own time."""
+    def __init__(
+        self, path: Path, *, width: int, height: int, fps: float | None = None, live: bool = False
+    ) -> None:
+        """`fps`: a constant rate, frames being repeated and left out; None: each picture at its own time.
+
+        `live`: pictures come slowly, and what has come is to be in the file soon; costs a few more bytes.
+        """
         self._path = path
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         self._size = (width - width % 2, height - height % 2)
         self._fps = fps
+        self._codec = _CODEC | _AT_ONCE if live else _CODEC
         self._comment = ""
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
@@ -105,7 +114,7 @@ class Recording:
             width, height = self._size
             container = av.open(str(self._part), "w", format="mp4", options=_FORMAT)
             rate = Fraction(self._fps or _ASSUMED_FPS).limit_denominator(1001)
-            stream = container.add_stream("libx264", rate=rate, options=_CODEC)
+            stream = container.add_stream("libx264", rate=rate, options=self._codec)
             context = stream.codec_context
             context.width, context.height, context.pix_fmt = width, height, "yuv420p"
             context.time_base = stream.time_base = _CLOCK

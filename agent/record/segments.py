@@ -11,6 +11,7 @@ from agent.record.room import PART, Room
 
 _LOOK_EVERY_S = 5.0  # for room, while a file grows
 _GAP_S = 60.0  # a longer pause is no picture's length: the next file begins after it
+_EARLY_S = 0.001  # times are rounded
 _HEAD_BYTES = 1 << 16
 _FRAGMENT = b"moof"  # the box that each piece of a fragmented mp4 begins with (ISO/IEC 14496-12)
 
@@ -114,7 +115,7 @@ class Segments:
         return (
             picture.shape[:2] != self._size
             or not 0.0 <= passed_s <= _GAP_S
-            or pts_s - self._began_s >= self._plan.segment_s
+            or pts_s - self._began_s >= self._plan.segment_s - _EARLY_S
         )
 
     def _begin_file(self, picture: Picture, pts_s: float, wall_us: int) -> None:
@@ -125,7 +126,7 @@ class Segments:
             raise RecordError(f"{self._plan.folder} cannot be made: {err.strerror}") from err
         path = self._plan.path(wall_us)
         height, width = self._size = picture.shape[:2]
-        self._recording = self._open.enter_context(Recording(path, width=width, height=height))
+        self._recording = self._open.enter_context(Recording(path, width=width, height=height, live=True))
         self._file = str(path.relative_to(self._plan.room.folder))
         self._began_s = self._looked_s = pts_s
 

@@ -37,7 +37,7 @@ ASSUMED = StreamCost(
     fps=25.0, played_fps=25.0, key_interval_s=ASSUMED_KEY_INTERVAL_S, decode_s=0.005, base_cores=0.012
 )
 
-RECORDED_FRAME_S = 0.015  # CPU seconds to draw on a 1080p picture and encode it, on the same machine
+RECORDED_FRAME_S = 0.03  # CPU seconds to draw on a 1080p picture and encode it (benchmarks/authors.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""The recorders of algorithms with `record`: a process for each of their streams, that gets frames and results.
+"""The recorders of algorithms with `record`: a process for each of their streams; it gets frames and results.
 
-To the rest of the site a recorder is one more algorithm on the stream, of one worker, whose runs give nothing.
+To the rest of the site a recorder is one more algorithm on the stream, with one worker and no results.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,6 @@ from agent.supervise.outside import Outside
 from agent.supervise.specs import RECORDER, recorder_sampling, recorder_spec
 
 _log = log.get_logger("recorders")
-
-_LIMIT_S = 30.0  # to draw and write one picture; `draw` is foreign code
 
 
 @dataclass(slots=True, eq=False)
@@ -120,10 +118,11 @@ class Recorders:
                 self._children.restart(run.name)
 
     def tick(self, now_ns: int) -> None:
-        """End those that hang."""
-        for name in self._by_name:
-            if self._dispatcher.running_ns(name, now_ns) > _LIMIT_S * 1e9:
-                self._children.kill(name, f"it was at one picture for {_LIMIT_S:g} s and was killed")
+        """End those that hang: `draw` is foreign code, and has the time that a run has."""
+        for name, run in self._by_name.items():
+            limit_s = run.of.config.timeout_s
+            if self._dispatcher.running_ns(name, now_ns) > limit_s * 1e9:
+                self._children.kill(name, f"was at one picture for more than {limit_s:g} s and was killed")
 
     def show(self, pair: Pair, done: Done) -> None:
         """An algorithm gave a result for a stream: it is to be drawn from now on."""
