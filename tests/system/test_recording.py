@@ -1,6 +1,5 @@
 """`record` of a live algorithm: what it found, in files that can be played, whatever goes wrong meanwhile."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,7 +118,8 @@ def test_segments_have_the_played_frames_at_their_times(agent: AgentProcess, bro
     assert seen == sorted(set(seen)), "in order, none twice"
     assert len(seen) >= 25, "on a machine with much else to do a recorder waits"
     few = [read_number(picture) for path in seldom for _, picture in pictures(path)]
-    assert {after - before for before, after in itertools.pairwise(few)} <= {5, 10, 15, 20}
+    assert few == sorted(set(few))
+    assert 5 <= len(few) <= 175 / 5 + 1
     assert len(results) + sum(result["skipped"] for result in results) >= 170, "recording takes no result"
 
 
