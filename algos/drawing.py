@@ -45,22 +45,26 @@ def drawn(
     image: Picture,
     result: object,
     size: tuple[int, int] | None = None,
-) -> None:
-    """Paint `result` as its algorithm does, or by `draw` if it does not say how.
+    *,
+    top: int = 0,
+) -> int:
+    """Paint `result` as its algorithm does, or by `draw` if it does not say how; returns what `draw` does.
 
     An algorithm's own `draw` is foreign code: whatever it raises comes through.
     """
     if type(algorithm).draw is BaseAlgo.draw:
-        draw(image, result, size)
-    else:
-        algorithm.draw(image, result)
+        return draw(image, result, size, top=top)
+    algorithm.draw(image, result)
+    return top
 
 
-def draw(image: Picture, result: object, size: tuple[int, int] | None = None) -> None:
+def draw(image: Picture, result: object, size: tuple[int, int] | None = None, *, top: int = 0) -> int:
     """Paint what can be drawn of `result` on `image`, (H, W, 3) BGR uint8, in place.
 
     `size`: width and height of the picture that the algorithm saw, if it was another; only of interest to a
-    result in pixels. Raises ValueError for an image that cannot be painted on.
+    result in pixels. `top`: the row from which on the panel of facts goes, so that several results on one
+    picture do not cover each other's; returned is the `top` for the next one. Raises ValueError for an image
+    that cannot be painted on.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.flags.c_contiguous:  # noqa: PLR2004
         raise ValueError(
@@ -69,8 +73,7 @@ def draw(image: Picture, result: object, size: tuple[int, int] | None = None) ->
         )
     if not image.flags.writeable:
         raise ValueError("cannot draw on an image that is read-only: draw on a copy of it")
-    if image.size:
-        _Painter(image).paint(shapes_in(result), size)
+    return _Painter(image).paint(shapes_in(result), size, top) if image.size else top
 
 
 class _Painter:
@@ -82,8 +85,8 @@ class _Painter:
         self._line_px = max(1, round(min(self._height, self._width) / _SIDE_PER_WIDTH))
         self._labels: list[_Ends] = []
 
-    def paint(self, shapes: Shapes, size: tuple[int, int] | None) -> None:
-        """All of them."""
+    def paint(self, shapes: Shapes, size: tuple[int, int] | None, top: int) -> int:
+        """All of them; returns where the next panel begins."""
         scale = shapes.scale(self._width, self._height, size)
         for number, polygon in enumerate(shapes.polygons):
             self._polygon(_pixels(polygon.vertices, scale), polygon.tag, filled=number < _MOST_FILLED)
@@ -101,10 +104,12 @@ class _Painter:
         for point in shapes.points:
             self._point(point, scale, named=named and point.tag.label not in said)
         letters = Letters(self._image)
-        letters.panel([(fact.name.replace("_", " "), fact.value) for fact in shapes.facts], more=shapes.more)
+        facts = [(fact.name.replace("_", " "), fact.value) for fact in shapes.facts]
+        below = letters.panel(facts, more=shapes.more, top=top)
         # The surest come first: where there is not room for all, theirs are the ones to read.
         for texts, around, colour, _ in sorted(self._labels, key=lambda label: -label[3])[:_MOST_LABELS]:
             letters.label(texts, around, colour)
+        return below
 
     def _polygon(self, at: _Pixels, tag: Tag, *, filled: bool) -> None:
         area = _bounds(at)

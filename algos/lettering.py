@@ -94,11 +94,14 @@ class Letters:
         self._write(text, area.left + self._pad, area.top + self._pad, _DARK if bright else _LIGHT)
         self._taken.append(area)
 
-    def panel(self, rows: Sequence[tuple[str, str]], *, more: bool) -> None:
-        """Names and values in the upper left corner, as many as fit; `more`: there are others still."""
-        room = int((self._height * _PANEL_HEIGHT - 2 * self._pad) // self._line_px)
+    def panel(self, rows: Sequence[tuple[str, str]], *, more: bool, top: int = 0) -> int:
+        """Names and values at the left, from `top` down, as many as fit; `more`: there are others still.
+
+        Returns where the next panel begins.
+        """
+        room = int((min(self._height * _PANEL_HEIGHT, self._height - top) - 2 * self._pad) // self._line_px)
         if not rows or room < 1:
-            return
+            return top
         shown = [
             (self._fitted(name, _VALUE_WIDTH), self._fitted(value, _VALUE_WIDTH))
             for name, value in rows[:room]
@@ -110,17 +113,18 @@ class Letters:
         width = max((names if name and value else 0) + self._width_of(value or name) for name, value in shown)
         area = Area(
             0,
-            0,
+            top,
             min(self._width, width + 2 * gap),
-            min(self._height, len(shown) * self._line_px + 2 * self._pad),
+            min(self._height, top + len(shown) * self._line_px + 2 * self._pad),
         )
-        ground = self._image[: area.bottom, : area.right]
+        ground = self._image[area.top : area.bottom, : area.right]
         ground[:] = np.multiply(ground, 1 - _PANEL_DARK) + np.multiply(_DARK, _PANEL_DARK)
         for number, (name, value) in enumerate(shown):
-            top = 2 * self._pad + number * self._line_px
-            self._write(name, gap, top, _FAINT if value else _LIGHT)
-            self._write(value, gap + (names if name else 0), top, _LIGHT)
+            line = top + 2 * self._pad + number * self._line_px
+            self._write(name, gap, line, _FAINT if value else _LIGHT)
+            self._write(value, gap + (names if name else 0), line, _LIGHT)
         self._taken.append(area)
+        return area.bottom
 
     def _fitted(self, text: str, share: float) -> str:
         """So much of `text` as fits into a share of the picture's width."""

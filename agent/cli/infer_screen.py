@@ -92,6 +92,8 @@ def summary(
     ]
     if output.failed:
         parts.append(f"{_count(output.failed, 'run')} without a result")
+    if progress.damaged:
+        parts.append(f"{_count(progress.damaged, 'frame')} left out: damaged, and not to be decoded")
     if left:
         parts.append(f"{_count(left, 'message')} not acknowledged: the next --publish sends them")
     if lost:

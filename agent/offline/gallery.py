@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agent import log
 from agent.errors import ConfigError
 from agent.ipc.foreign import Raised, call_foreign
-from agent.offline.playback import stream_id
+from agent.offline.playback import stream_ids
 from agent.offline.run import Run, Shown
 from agent.offline.use import Use
 from agent.record import Recording
@@ -92,23 +92,26 @@ class Gallery:
         self._recording = self._open.enter_context(recording)
 
     def _draw(self, shown: Shown) -> NDArray[np.uint8] | None:
+        top = 0
         for name, run in shown.results.items():
             algorithm = self._algorithms[name]
             if name in self._cannot_draw:
                 continue
             if not self._tolerant:
-                _draw_one(algorithm, shown.picture, run)
+                top = _draw_one(algorithm, shown.picture, run, top)
                 continue
-            outcome = call_foreign(functools.partial(_draw_one, algorithm, shown.picture, run))
+            outcome = call_foreign(functools.partial(_draw_one, algorithm, shown.picture, run, top))
             if isinstance(outcome, Raised):
                 self._cannot_draw.add(name)
                 _log.warning("algorithm_cannot_draw", algorithm=name, error=outcome.error)
+            else:
+                top = outcome
         return None
 
 
-def _draw_one(algorithm: object, picture: NDArray[np.uint8], run: Run) -> None:
+def _draw_one(algorithm: object, picture: NDArray[np.uint8], run: Run, top: int) -> int:
     painter = algorithm if isinstance(algorithm, BaseAlgo) else BaseAlgo(run.algorithm)
-    drawn(painter, picture, run.result, size(run.frames))
+    return drawn(painter, picture, run.result, size(run.frames), top=top)
 
 
 def check_path(record: str | Path | None, sources: Sequence[str]) -> str | None:
@@ -119,10 +122,8 @@ def check_path(record: str | Path | None, sources: Sequence[str]) -> str | None:
         raise ConfigError(
             f"record: {len(sources)} sources cannot go into one file: put {{stream}} into its name"
         )
-    paths = {Path(str(record).replace("{stream}", stream_id(source))).resolve() for source in sources}
+    paths = {Path(str(record).replace("{stream}", name)).resolve() for name in stream_ids(sources)}
     for source in sources:
         if Path(source).resolve() in paths:
             raise ConfigError(f"record: {source} is a source, and would be replaced")
-    if len(paths) < len(sources):
-        raise ConfigError("record: two sources have the same id, and would go into one file")
     return str(record)

@@ -148,6 +148,7 @@ class _State:
             frames=self.playback.frames,
             decoded=self.playback.decoded,
             runs=self.runs,
+            damaged=self.playback.damaged,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent.capture.accounting import Accounting
+from agent.capture.accounting import Accounting, Fate
 from agent.capture.open import open_source
 from agent.capture.playing import Playing
 from agent.capture.source import OpenRequest, Source
@@ -21,6 +21,7 @@ from agent.offline.use import Use
 from algos import Frames
 
 _MAX_ID = 64
+_FILES = ("file", "usb")  # whose path is on this machine, and no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ class Playback:
         self._specs = (*specs, EVERY_FRAME) if every_frame else tuple(specs)
         self._converter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="infer-converter")
         self._failure: SourceError | None = None
+        self._ids = stream_ids(sources)
         self._frames_before = self._decoded_before = 0  # of the sources before
+        self._accountings: list[Accounting] = []  # one a source
         self._screening: Screening | None = None
         self._playing: Playing | None = None
 
@@ -93,6 +96,11 @@ class Playback:
         """Frames decoded so far."""
         return self._decoded_before + (0 if self._playing is None else self._playing.decoded)
 
+    @property
+    def damaged(self) -> int:
+        """Frames so far that could not be decoded."""
+        return sum(accounting.of(Fate.CORRUPT) for accounting in self._accountings)
+
     def run(self) -> None:
         """Play everything; raises what opening, reading or an `init()` raises."""
         try:
@@ -102,7 +110,7 @@ class Playback:
                 request = OpenRequest(url=url, redact=redact_url, hurry=True)
                 self._frames_before, self._screening = self.frames, None
                 with open_source(request, lambda: self._belt.stopped) as source:
-                    self._play(source, index, stream_id(url))
+                    self._play(source, index, self._ids[index])
         finally:
             self._converter.shutdown(wait=True, cancel_futures=self._belt.stopped)
             self._belt.end()
@@ -112,6 +120,7 @@ class Playback:
             runner.begin()
         self._belt.put(Began(stream, index, source.info.duration_s), 0)
         accounting = Accounting()
+        self._accountings.append(accounting)
         live = source.info.live
         screening = Screening(
             self._specs,
@@ -165,12 +174,27 @@ class Playback:
             self._belt.put(Filled(window.place, window.frames, returned), window.new_bytes)
 
 
-def stream_id(url: str) -> str:
-    """The id under which a source's results go: the name of the file, or the host of a URL."""
-    scheme = scheme_of(url)
-    if scheme is None or scheme == "file":
-        name = Path(url.removeprefix("file://").rstrip("/")).stem
+def stream_ids(sources: Sequence[str]) -> list[str]:
+    """The id under which each source's results go: the name of a file, the host of a URL.
+
+    No more of a URL, since what follows the host may be a secret. Where several would have the same, the
+    second is called `name-2`, in the order in which they are given.
+    """
+    ids: list[str] = []
+    for source in sources:
+        name = stream_id = _name(source)
+        number = 1
+        while stream_id in ids:
+            number += 1
+            stream_id = f"{name[: _MAX_ID - len(str(number)) - 1]}-{number}"
+        ids.append(stream_id)
+    return ids
+
+
+def _name(source: str) -> str:
+    scheme = scheme_of(source)
+    if scheme is None or scheme in _FILES:
+        name = Path(source.removeprefix(f"{scheme}:").rstrip("/")).stem
     else:
-        parts = urlsplit(url)
-        name = Path(parts.path).stem or parts.hostname or scheme
+        name = urlsplit(source).hostname or scheme
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:_MAX_ID] or "stream"

@@ -55,3 +55,4 @@ class Progress:
     frames: int  # played so far, over all sources
     decoded: int  # frames that had to be decoded for what was asked for
     runs: int  # handed out so far
+    damaged: int  # frames that could not be decoded, of those that were asked for

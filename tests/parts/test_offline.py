@@ -2,6 +2,7 @@
 
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from agent import Run, Shown, Use, infer
 from agent.config.algorithms import Keyframes
 from agent.errors import Cause, ConfigError, SourceError
 from agent.ipc.messages import SampleSpec
+from agent.offline import playback
 from algos import BaseAlgo, Frames
 from tests.parts.playing import ALGORITHM, Theatre
 from tests.parts.remux import noise, remux
@@ -298,9 +300,61 @@ def test_what_init_raises_is_raised(clip: Path) -> None:
         (lambda: infer(["a.mp4", "b.mp4"], Use(Seen()), record="out.mp4"), "put {stream} into its name"),
         (lambda: infer("./a.mp4", Use(Seen()), record="a.mp4"), "a.mp4 is a source, and would be replaced"),
         (lambda: infer(["a.mp4", "b.mp4"], Use(Seen()), record="{stream}.mp4"), "would be replaced"),
-        (lambda: infer(["x/a.mp4", "y/a.mp4"], Use(Seen()), record="{stream}.mp4"), "the same id"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(make: Callable[[], object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+class Fingerprint(BaseAlgo):
+    """What the pixels of a frame add up to."""
+
+    def run(self, frames: Frames) -> int:
+        return zlib.crc32(frames[-1].tobytes())
+
+
+@pytest.mark.parametrize(("codec", "b_frames"), [("libx264", 0), ("libx264", 2), ("libx265", 2)])
+def test_damage_is_counted_and_the_same_each_time(tmp_path: Path, codec: str, b_frames: int) -> None:
+    plain = encode(tmp_path / "plain.mkv", codec=codec, frames=60, gop=20, b_frames=b_frames)
+    bad = remux(plain, tmp_path / "bad.mkv", lambda at, p: noise(p) if at in {5, 26, 27} else p)
+
+    def played() -> tuple[list[tuple[int, int]], int]:
+        inference = infer(bad, Use(Fingerprint(), interval=0))
+        return [(run.frame, run.result) for run in inference], inference.progress.damaged
+
+    runs, damaged = played()
+    assert damaged >= 1
+    assert len(runs) + damaged == 60
+    assert [number for number, _ in runs][-20:] == list(range(40, 60))
+    assert played() == (runs, damaged)
+
+
+@pytest.mark.parametrize(
+    ("sources", "ids"),
+    [
+        (["a.mp4"], ["a"]),
+        (["x/a.mp4", "y/a.mp4", "a-2.mp4", "z/a.mkv"], ["a", "a-2", "a-2-2", "a-3"]),
+        (
+            ["rtsp://me:pass@10.0.0.5/live/TOKEN", "https://cdn.example/TOKEN.m3u8"],
+            ["10.0.0.5", "cdn.example"],
+        ),
+        (["rtsp://10.0.0.5/a", "rtsp://10.0.0.5/b"], ["10.0.0.5", "10.0.0.5-2"]),
+        (["usb:/dev/video0", "usb:serial=A/B", "test://scene?size=64x64"], ["video0", "B", "scene"]),
+        (["file:///srv/a b#1.mp4", "frames/", "/"], ["a-b-1", "frames", "stream"]),
+        ([f"{'x' * 80}.mp4", f"y/{'x' * 80}.mp4"], ["x" * 64, f"{'x' * 62}-2"]),
+    ],
+)
+def test_each_source_has_an_id_without_what_may_be_secret(sources: list[str], ids: list[str]) -> None:
+    assert playback.stream_ids(sources) == ids
+
+
+def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+        encode(tmp_path / name / "door.mp4", frames=10)
+    paths = [tmp_path / name / "door.mp4" for name in ("left", "right")]
+    runs = list(infer(paths, Use(Seen(), interval=0), record=tmp_path / "{stream}-drawn.mp4"))
+    assert [run.stream for run in runs] == ["door"] * 10 + ["door-2"] * 10
+    assert (tmp_path / "door-drawn.mp4").exists()
+    assert (tmp_path / "door-2-drawn.mp4").exists()

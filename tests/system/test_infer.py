@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from agent.contract.result import unpack_result
 from tests.broker import Mosquitto, free_port
+from tests.parts.remux import noise, remux
 from tests.video import encode
 from tests.waiting import eventually
 from tests.watcher import Watcher
@@ -444,3 +446,15 @@ def test_bad_input_is_one_sentence(
     assert found == code
     assert "Traceback" not in err or "SyntaxError" in err
     assert (tmp_path / "there.jsonl").read_text() == "kept"
+
+
+def test_damage_is_told_and_what_comes_behind_it_is_played(level: str, tmp_path: Path) -> None:
+    plain = encode(tmp_path / "plain.mkv", frames=60, gop=20)
+    remux(plain, tmp_path / "bad.mkv", lambda at, p: noise(p) if at == 25 else p)
+    code, out, err = infer("bad.mkv", "-a", level, "--interval", "0", cwd=tmp_path)
+    assert code == 0
+    results = lines(out)
+    left_out = 60 - len(results)
+    assert left_out >= 1
+    assert [result["frame"] for result in results][-20:] == list(range(40, 60))
+    assert re.search(rf"{left_out} frames? left out: damaged, and not to be decoded", err)

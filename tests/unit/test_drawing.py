@@ -251,3 +251,15 @@ def test_an_algorithm_paints_itself_or_is_painted() -> None:
 def test_what_an_algorithm_raises_in_drawing_comes_through() -> None:
     with pytest.raises(KeyError):
         drawn(Painting(), gray((9, 16)), {})
+
+
+def test_facts_of_two_results_do_not_cover_each_other() -> None:
+    image = np.full((360, 640, 3), 200, np.uint8)
+    first = draw(image, {"brightness": 12.5, "sharpness": 3})
+    one = image.copy()
+    second = draw(image, {"people": 4}, top=first)
+    assert 0 < first < second < 360
+    assert np.array_equal(image[:first], one[:first]), "what was there is as it was"
+    assert (image[first:second, :20] < 150).any(), "the second stands below it"
+    assert draw(image, {"people": 4}, top=350) == 350, "where there is no room, nothing is painted"
+    assert draw(image, {"boxes": [[0.1, 0.1, 0.2, 0.2]]}, top=first) == first
