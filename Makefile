@@ -20,6 +20,10 @@ help: ## say what there is
 demo: .venv/demo.stamp ## run on a test scene, or SOURCE=file|rtsp://…, and show the results
 	@$(python) -m agent demo $${SOURCE:+--source "$$SOURCE"}
 
+.PHONY: studio
+studio: .venv/studio.stamp ## try algorithms in the browser, on a test scene or SOURCE=file|rtsp://…
+	@$(python) -m agent studio $${SOURCE:+"$$SOURCE"} $(ARGS)
+
 .PHONY: test
 test: .venv/test.stamp ## check, then run every test; ARGS="-k name" for some
 	@tools/need
@@ -67,8 +71,11 @@ clean: ## remove environments and caches
 .venv/demo.stamp: pyproject.toml tools/setup
 	@tools/setup demo
 
+.venv/studio.stamp: pyproject.toml tools/setup
+	@tools/setup studio
+
 .venv/test.stamp: pyproject.toml tools/setup
-	@tools/setup demo,test,onnx
+	@tools/setup demo,test,onnx,studio
 
 .venv-bench/bench.stamp: pyproject.toml tools/setup
 	@VENV=.venv-bench tools/setup demo,test,bench

@@ -18,6 +18,7 @@ from agent.cli.new import new
 from agent.cli.replay import replay
 from agent.cli.run import run
 from agent.cli.schema import schema
+from agent.cli.studio import studio
 from agent.cli.watch import watch
 from agent.errors import VedetteError
 
@@ -71,6 +72,7 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
             "vedette infer walk.mp4 --config algorithms.toml --publish",
         ),
     ),
+    (studio, ("vedette studio", "vedette studio walk.mp4 -a my_algo.py")),
     (new, ("vedette new my_algo", "vedette new my_algo --one-file --folder my-algos")),
     (
         replay,

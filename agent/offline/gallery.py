@@ -98,9 +98,9 @@ class Gallery:
             if name in self._cannot_draw:
                 continue
             if not self._tolerant:
-                top = _draw_one(algorithm, shown.picture, run, top)
+                top = paint(algorithm, shown.picture, run, top)
                 continue
-            outcome = call_foreign(functools.partial(_draw_one, algorithm, shown.picture, run, top))
+            outcome = call_foreign(functools.partial(paint, algorithm, shown.picture, run, top))
             if isinstance(outcome, Raised):
                 self._cannot_draw.add(name)
                 _log.warning("algorithm_cannot_draw", algorithm=name, error=outcome.error)
@@ -109,7 +109,11 @@ class Gallery:
         return None
 
 
-def _draw_one(algorithm: object, picture: NDArray[np.uint8], run: Run, top: int) -> int:
+def paint(algorithm: object, picture: NDArray[np.uint8], run: Run, top: int = 0) -> int:
+    """Paint a result as its algorithm does, or by the default drawing, whose facts begin at `top`.
+
+    Returns where those of the next may begin, in pixels; what `draw()` raises comes through.
+    """
     painter = algorithm if isinstance(algorithm, BaseAlgo) else BaseAlgo(run.algorithm)
     return drawn(painter, picture, run.result, size(run.frames), top=top)
 

@@ -135,7 +135,7 @@ class _State:
 
     playback: Playback
     sources: int
-    began: Began = field(default_factory=lambda: Began("", 0, None))
+    began: Began = field(default_factory=lambda: Began("", 0, None, live=False))
     runs: int = 0
 
     def progress(self) -> Progress:
@@ -145,6 +145,7 @@ class _State:
             sources=self.sources,
             position_s=self.playback.position_s,
             duration_s=self.began.duration_s,
+            live=self.began.live,
             frames=self.playback.frames,
             decoded=self.playback.decoded,
             runs=self.runs,

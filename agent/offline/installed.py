@@ -8,6 +8,7 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.config.nearest import did_you_mean
 from agent.errors import ConfigError, KindError
 from agent.ipc.foreign import Raised, call_foreign
+from agent.ipc.inspecting import KindFound
 from agent.offline.use import Use
 from agent.worker import kinds
 
@@ -50,6 +51,12 @@ def installed(
     if problems:
         raise ConfigError("the algorithms cannot be used:\n  " + "\n  ".join(problems))
     return uses
+
+
+def described(file: str) -> KindFound:
+    """What the one algorithm of a file says of itself; its code is imported. Raises KindError."""
+    kind, member = _load(file, None)
+    return kinds.describe(kind, member, f"file:{Path(file).absolute()}")
 
 
 def _load(kind: str, folder: Path | None) -> tuple[str, kinds.Kind]:

@@ -31,6 +31,7 @@ class Began:
     stream: str
     index: int  # among the sources
     duration_s: float | None
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Playback:
     def _play(self, source: Source, index: int, stream: str) -> None:
         for runner in self._runners:
             runner.begin()
-        self._belt.put(Began(stream, index, source.info.duration_s), 0)
+        self._belt.put(Began(stream, index, source.info.duration_s, source.info.live), 0)
         accounting = Accounting()
         self._accountings.append(accounting)
         live = source.info.live

@@ -52,6 +52,7 @@ class Progress:
     sources: int
     position_s: float  # media time played of this source
     duration_s: float | None  # of this source, as its container says it
+    live: bool  # it does not wait (a camera): what cannot be taken is left out
     frames: int  # played so far, over all sources
     decoded: int  # frames that had to be decoded for what was asked for
     runs: int  # handed out so far

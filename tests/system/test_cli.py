@@ -27,7 +27,10 @@ from tests.waiting import eventually
 from tests.watcher import Watcher
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "demo", "watch", "call", "diag", "check", "infer", "keys", "kinds", "new", "schema")
+COMMANDS = (
+    *("run", "demo", "watch", "call", "diag", "check"),
+    *("infer", "keys", "kinds", "new", "schema", "studio"),
+)
 SCENE = "test://scene?size=320x180&fps=25&seed=1"
 
 
