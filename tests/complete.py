@@ -1,7 +1,7 @@
 """With VEDETTE_TEST_COMPLETE=1, as in CI, a test that is skipped has failed.
 
 `tests.left_out` says so for what it knows to be missing; this catches every other skip, in whatever way
-it came about. Only tests marked `hardware` may be left out.
+it came about. Only tests marked `hardware` or `heavy` may be left out.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Generator
 import pytest
 
 COMPLETE = os.environ.get("VEDETTE_TEST_COMPLETE") == "1"
+_MAY_BE_LEFT_OUT = ("hardware", "heavy")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -20,7 +21,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         COMPLETE
         and report.skipped
         and not hasattr(report, "wasxfail")
-        and not item.get_closest_marker("hardware")
+        and not any(item.get_closest_marker(name) for name in _MAY_BE_LEFT_OUT)
     ):
         report.outcome = "failed"
         report.longrepr = _explained(report.longrepr)

@@ -22,6 +22,9 @@ def test_xfail(): raise ValueError
 @pytest.mark.hardware
 def test_hardware(): pytest.skip("no camera")
 
+@pytest.mark.heavy
+def test_heavy(): pytest.skip("no torch")
+
 def test_passes(): pass
 """
 
@@ -49,13 +52,13 @@ def folder(tmp_path: Path) -> Path:
 def test_skips_are_allowed_by_default(folder: Path) -> None:
     ended = run(folder, complete=False)
     assert ended.returncode == 0, ended.stdout
-    assert "1 passed, 3 skipped, 1 xfailed" in ended.stdout
+    assert "1 passed, 4 skipped, 1 xfailed" in ended.stdout
 
 
 def test_skips_fail_a_complete_run(folder: Path) -> None:
     ended = run(folder, complete=True)
     assert ended.returncode == 1
-    assert "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error" in ended.stdout
+    assert "1 failed, 1 passed, 2 skipped, 1 xfailed, 1 error" in ended.stdout
     assert "VEDETTE_TEST_COMPLETE=1: Skipped: no clips" in ended.stdout
 
 
