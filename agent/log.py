@@ -13,16 +13,19 @@ import os
 import sys
 import threading
 import traceback
-import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from io import TextIOBase
 from types import TracebackType
-from typing import Final, Literal, TextIO
-
-import structlog
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from agent import memory_file
 from agent.errors import VedetteError
+
+if TYPE_CHECKING:
+    from structlog.dev import ConsoleRenderer
+    from structlog.processors import JSONRenderer, TimeStamper
 
 Level = Literal["debug", "info", "warning", "error"]
 Style = Literal["auto", "json", "text"]
@@ -99,7 +102,7 @@ def keep_recent(limit_bytes: int) -> None:
 
     At most `limit_bytes`; the older half goes when they are full.
     """
-    _output.recent = _output.recent or _Recent(limit_bytes)
+    _output.recent = _output.recent or memory_file.Lines(RECENT, limit_bytes)
 
 
 def recent(pid: int) -> str:
@@ -146,6 +149,15 @@ def adopt_process(*, prints: bool = False) -> None:
         sys.stdout, sys.stderr = _Prints("stdout"), _Prints("stderr")
 
 
+@dataclass(frozen=True, slots=True)
+class _Writers:
+    """What makes a line of an event."""
+
+    stamp: "TimeStamper"
+    json: "JSONRenderer"
+    text: "ConsoleRenderer"
+
+
 class _Output:
     """How lines look and where they go; `configure` replaces it whole."""
 
@@ -156,34 +168,44 @@ class _Output:
             raise ValueError(f"there is no log style {style!r}: auto, json or text")
         self.threshold = _threshold(level)
         self.redact = redact
-        self.recent: _Recent | None = None
+        self.recent: memory_file.Lines | None = None
         self._stream = stream
         self._context = dict(context)
         target = self._target()  # None: the process was started with stderr closed
         self._journal = target is not None and _is_journal(target)
         terminal = target is not None and target.isatty()
         self._as_text = style == "text" or (style == "auto" and terminal)
-        self._stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
-        self._json = structlog.processors.JSONRenderer(ensure_ascii=False)
-        self._text = structlog.dev.ConsoleRenderer(
-            colors=terminal,
-            pad_event_to=20,
-            timestamp_key="time",
-            sort_keys=False,
-            exception_formatter=structlog.dev.plain_traceback,
-        )
+        self._coloured = terminal
         # Reentrant: a signal may come, and log, while a line is written.
         self._lock = threading.RLock()
+
+    @cached_property
+    def _writers(self) -> "_Writers":
+        """Made with the first line: structlog takes a quarter of the time in which an inference starts."""
+        import structlog  # noqa: PLC0415  see above
+
+        return _Writers(
+            stamp=structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            json=structlog.processors.JSONRenderer(ensure_ascii=False),
+            text=structlog.dev.ConsoleRenderer(
+                colors=self._coloured,
+                pad_event_to=20,
+                timestamp_key="time",
+                sort_keys=False,
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
+        )
 
     def tell(self, level: Level, component: str, event: str, fields: Mapping[str, object]) -> None:
         if _LEVELS[level] < self.threshold:
             return
         line: dict[str, object] = {"time": "", "level": level, "component": component, "event": event}
         line |= self._context
-        self._stamp(None, level, line)
+        writers = self._writers
+        writers.stamp(None, level, line)
         for name, value in fields.items():
             line[f"{name}_" if name in _OWN_KEYS or name in self._context else name] = self._clean(value)
-        text = "" if self._as_text and self.recent is None else str(self._json(None, level, line))
+        text = "" if self._as_text and self.recent is None else str(writers.json(None, level, line))
         if self.recent is not None:
             self.recent.add(f"{text}\n".encode())
         if self._as_text:
@@ -196,7 +218,7 @@ class _Output:
             text = value.translate(_CONTROL) if isinstance(value, str) else value
             # Under this key structlog lets a text keep its lines.
             shown["exception" if _is_traceback(text) else key] = text
-        return self._text(None, level, shown)
+        return self._writers.text(None, level, shown)
 
     def _clean(self, value: object, depth: int = 0) -> object:
         """The value as plain data whose every text is redacted."""
@@ -234,26 +256,6 @@ class _Output:
         stream = self._stream or sys.stderr
         # What `adopt_process` puts there would lead back here.
         return sys.__stderr__ if isinstance(stream, _Prints) else stream
-
-
-class _Recent:
-    """The last lines, in a file in memory; when it is full, the older half goes."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._fd = memory_file.create(RECENT)
-        weakref.finalize(self, os.close, self._fd)
-        self._size = 0
-        self._lock = threading.RLock()
-
-    def add(self, line: bytes) -> None:
-        with self._lock, contextlib.suppress(OSError):  # no memory: the line is still written to stderr
-            if self._size + len(line) > self._limit_bytes:
-                rest = memory_file.read(self._fd, self._limit_bytes // 2).partition(b"\n")[2]
-                os.ftruncate(self._fd, 0)
-                os.write(self._fd, rest)
-                self._size = len(rest)
-            self._size += os.write(self._fd, line)
 
 
 def _threshold(level: str) -> int:

@@ -8,6 +8,8 @@ process that has it open, so nothing can be left behind.
 import contextlib
 import fcntl
 import os
+import threading
+import weakref
 
 
 def create(name: str) -> int:
@@ -33,3 +35,24 @@ def read(fd: int, most: int) -> bytes:
     """The last `most` bytes of it."""
     size = os.fstat(fd).st_size
     return os.pread(fd, most, max(0, size - most))
+
+
+class Lines:
+    """The last lines, in a file in memory; when it is full, the older half goes."""
+
+    def __init__(self, name: str, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._fd = create(name)
+        weakref.finalize(self, os.close, self._fd)
+        self._size = 0
+        self._lock = threading.RLock()
+
+    def add(self, line: bytes) -> None:
+        """Append one, with its end."""
+        with self._lock, contextlib.suppress(OSError):  # no memory: the line is still written to stderr
+            if self._size + len(line) > self._limit_bytes:
+                rest = read(self._fd, self._limit_bytes // 2).partition(b"\n")[2]
+                os.ftruncate(self._fd, 0)
+                os.write(self._fd, rest)
+                self._size = len(rest)
+            self._size += os.write(self._fd, line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agent.capture import memory
 from agent.capture.accounting import Accounting, Fate
 from agent.capture.open import open_source
 from agent.capture.playing import Playing
@@ -104,6 +105,7 @@ class Playback:
 
     def run(self) -> None:
         """Play everything; raises what opening, reading or an `init()` raises."""
+        memory.keep()
         try:
             for index, url in enumerate(self._sources):
                 if self._belt.stopped:
@@ -115,6 +117,7 @@ class Playback:
         finally:
             self._converter.shutdown(wait=True, cancel_futures=self._belt.stopped)
             self._belt.end()
+            memory.give_back()
 
     def _play(self, source: Source, index: int, stream: str) -> None:
         for runner in self._runners:

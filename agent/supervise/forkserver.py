@@ -21,6 +21,7 @@ _PRELOAD = [
     "agent.worker.keep",
     "agent.sink.main",
     "cv2",
+    "structlog",
 ]
 _STANDING_STILL = {"T", "t", "D"}  # stopped, traced, waiting for a device that does not answer
 _ZOMBIE = "Z"
