@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from agent import log
 from agent.cli.options import ConfigOption
 from agent.config.settings import load_settings
 
@@ -45,6 +46,7 @@ def studio(
     from agent.studio import serve  # noqa: PLC0415  what runs algorithms is loaded for those who do
 
     serve.check_installed()
+    log.configure(level="error")  # what cannot be loaded or drawn is shown on the page
     paths = load_settings(config).paths
     setup = serve.Setup(
         source="" if source is None else _absolute(source),

@@ -27,6 +27,7 @@ class Gate:
         self._changed = threading.Condition()
         self._paused = paused
         self._hurry = hurry
+        self._pause_told = False
         self._closed = False
         self._credit = _Credit.FRAME if paused else _Credit.NONE
         self._began: tuple[float, float] | None = None  # a moment of the clock, and the frame's time then
@@ -91,20 +92,26 @@ class Gate:
             self.check()
             return not self._paused or self._spent()
 
-    def wait(self, time_s: float) -> None:
-        """Wait until the frame of this time may be shown. Raises Closed."""
+    def wait(self, time_s: float) -> bool:
+        """Wait until the frame of this time may be shown. Raises Closed.
+
+        False: it is paused since the frame before, and this one is to be asked for again.
+        """
         with self._changed:
             while True:
                 self.check()
                 if self._paused:
                     self._began = None
                     if self._spent():
-                        return
+                        return True
+                    if not self._pause_told:
+                        self._pause_told = True
+                        return False
                     self._changed.wait()
                     continue
                 wait_s = 0.0 if self._hurry else self._left_s(time_s)
                 if wait_s <= 0:
-                    return
+                    return True
                 self._changed.wait(wait_s)
 
     def _left_s(self, time_s: float) -> float:
@@ -127,4 +134,5 @@ class Gate:
     def _change(self, *, paused: bool, credit: _Credit) -> None:
         with self._changed:
             self._paused, self._credit, self._began = paused, credit, None
+            self._pause_told = False
             self._changed.notify_all()

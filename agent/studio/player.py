@@ -59,6 +59,7 @@ class Start:
     """How a player begins."""
 
     position_s: float = 0.0
+    seeks: bool = True  # False: of a camera, which is always where it is, this is where counting goes on
     paused: bool = False  # it shows one frame
     hurry: bool = False
     draws: bool = True
@@ -100,6 +101,7 @@ class Player:
         self._made_s = -1.0
         self._origin_s = start.origin_s
         self._last: Shown | None = None
+        self._pictured: Shown | None = None  # not every frame is: the picture is that of this one
         self._come: list[Run] = []  # runs whose frame is not shown yet
         self._has_shown = False
         self._ended = False
@@ -163,7 +165,7 @@ class Player:
             return Phase.ENDED
         if not self._has_shown:
             return Phase.OPENING
-        if self._gate.settled:
+        if self._gate.settled and self._pictured is self._last:
             return Phase.PAUSED
         return Phase.STEPPING if self._gate.paused else Phase.PLAYING
 
@@ -186,7 +188,7 @@ class Player:
                 self._source,
                 self.use,
                 fps=self._fps,
-                position=self._start.position_s,
+                position=self._start.position_s if self._start.seeks else 0.0,
                 on_frame=self._on_frame,
                 on_error="keep",
                 on_progress=self._on_progress,
@@ -196,7 +198,7 @@ class Player:
                     self._come.append(run)
                     self._gate.found()
             self._tell()
-            self._show_last()
+            self._catch_up()
         except Closed:
             return None
         except VedetteError as err:
@@ -225,9 +227,11 @@ class Player:
         if self._progress is not None and self._progress.live:
             if not self._gate.pass_live():
                 self._come.clear()
+                self._catch_up()
                 return None
         else:
-            self._gate.wait(shown.time)
+            while not self._gate.wait(shown.time):
+                self._catch_up()
         self._tell()
         self._shown_s = max(0.0, shown.time - (self._origin_s or 0.0))
         self._last = shown
@@ -239,9 +243,9 @@ class Player:
         if self._origin_s is None:
             self._origin_s = time_s - self._start.position_s
 
-    def _show_last(self) -> None:
-        """The last frame is to be seen, however fast it went."""
-        if self._last is not None:
+    def _catch_up(self) -> None:
+        """The frame at which it stays is to be seen, however fast it came there."""
+        if self._last is not self._pictured and self._last is not None:
             self._make_picture(self._last)
 
     def _make_picture(self, shown: Shown) -> None:
@@ -256,4 +260,5 @@ class Player:
                     self._bad_drawing = None
         self._jpeg = ArrayPicture(picture, shown.time).jpeg(_QUALITY, _MAX_WIDTH)
         self._made_s = time.monotonic()
+        self._pictured = shown
         self._has_shown = True

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -60,6 +61,8 @@ def serve(setup: Setup, *, host: str, port: int, browser: bool, ready: Callable[
 
     flags = {name.replace(".", "_"): value for name, value in _options(host, port, browser=browser).items()}
     bootstrap.load_config_options(flags)
+    # A terminal that goes away, such as that of ssh, ends it as Ctrl-C does.
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     ready()
     try:
         bootstrap.run(str(PAGE), is_hello=False, args=[setup.to_json()], flag_options=flags)
@@ -100,6 +103,7 @@ def _options(host: str, port: int, *, browser: bool) -> dict[str, object]:
         "browser.gatherUsageStats": False,  # nothing leaves this machine
         "browser.serverPort": port,
         "logger.hideWelcomeMessage": True,
+        "logger.level": "warning",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "full",
         "theme.light.primaryColor": "#0f766e",

@@ -52,7 +52,12 @@ class Sitting:
             self.begin(recipe, paused=paused, hurry=hurry, draws=draws)
             return
         start = Start(
-            position_s=look.position_s, paused=paused, hurry=hurry, draws=draws, origin_s=player.origin_s
+            position_s=look.position_s,
+            seeks=not look.live,
+            paused=paused,
+            hurry=hurry,
+            draws=draws,
+            origin_s=None if look.live else player.origin_s,
         )
         self._play(recipe, start, anew=recipe.kind != before.kind)
 

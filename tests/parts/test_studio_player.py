@@ -4,8 +4,10 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +18,9 @@ from agent.studio.player import Phase, Player, Start
 from agent.studio.recipe import Recipe
 from agent.studio.sitting import Sitting, close_all
 from algos import BaseAlgo, Frames
+from algos.base import Picture
+from tests.camera import RtspCamera
+from tests.video import encode
 from tests.waiting import eventually
 
 SCENE = "test://scene?size=160x90&fps=25&seed=1"
@@ -31,6 +36,16 @@ class Count(BaseAlgo):
     def run(self, frames: Frames) -> dict[str, Any]:
         self.runs += 1
         return {"runs": self.runs, "frame": frames.numbers[-1]}
+
+
+class Numbers(BaseAlgo):
+    """Paints the number of the frame, as a shade of gray."""
+
+    def run(self, frames: Frames) -> int:
+        return frames.numbers[-1]
+
+    def draw(self, image: Picture, result: Any) -> None:  # noqa: ANN401  what `run` returned
+        image[:] = result % 256
 
 
 class Stuck(BaseAlgo):
@@ -93,6 +108,18 @@ def test_steps_frame_by_frame_and_from_result_to_result(players: list[Player]) -
     eventually(lambda: player.look().position_s == pytest.approx(0.2), 10.0)
     reaches(player, Phase.PAUSED)
     assert history.look().runs == 2
+
+
+def test_a_pause_shows_the_frame_at_which_it_is(players: list[Player]) -> None:
+    player = Player(f"{SCENE}&shapes=0", Use(Numbers(), interval=0), History(), Start(hurry=True))
+    players.append(player)
+    eventually(lambda: player.look().position_s > 1, 10.0)
+    player.gate.pause()
+    reaches(player, Phase.PAUSED)
+    look = player.look()
+    picture = cv2.imdecode(np.frombuffer(look.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.mean() == pytest.approx(round(look.position_s * 25) % 256, abs=0.5)
 
 
 def test_what_init_raises_ends_it_and_is_told_with_its_traceback(players: list[Player]) -> None:
@@ -176,6 +203,30 @@ def test_a_sitting_leaves_nothing() -> None:
     assert sitting.player is not first
     assert close_all(10.0)
     assert not path.parent.exists()
+
+
+def test_a_camera_goes_on_while_it_is_paused_and_is_not_sought_in(tmp_path: Path) -> None:
+    path = tmp_path / "walk.mp4"
+    encode(path, frames=50, fps=25, gop=25)
+    with RtspCamera(path) as camera:
+        sitting = Sitting(None, None)
+        sitting.begin(recipe(source=camera.url), paused=False, hurry=False, draws=True)
+        first = sitting.player
+        assert first is not None
+        eventually(lambda: first.look().live and first.look().position_s > 2, 20.0, "it plays")
+        first.gate.pause()
+        reaches(first, Phase.PAUSED)
+        paused_s, runs = first.look().position_s, sitting.history.look().runs
+        first.gate.step()
+        eventually(lambda: first.look().position_s > paused_s, 10.0, "a newer frame")
+        assert sitting.history.look().runs <= runs + 2, "nobody saw what came meanwhile"
+
+        sitting.change(recipe(source=camera.url, settings={"interval": 0.1}), hurry=False, draws=True)
+        second = sitting.player
+        assert second is not None
+        eventually(lambda: second.look().phase is Phase.PAUSED, 20.0, "the camera is opened anew")
+        assert second.look().position_s >= paused_s, "time goes on"
+        assert close_all(10.0)
 
 
 def run(result: object, time_s: float = 0.0) -> Run:
