@@ -13,7 +13,7 @@ from typing import Protocol
 from agent.capture.frame import Frame
 from agent.capture.groups import Groups
 from agent.capture.source import Picture, Source, Unit
-from agent.errors import SourceError
+from agent.errors import Cause, SourceError
 
 FOLLOW_STEP = 8  # packets decoded for one that comes, at most: who begins late catches up without a burst
 _MAX_MISTAKES = 3  # so often a frame was wanted after all that had been left out: then none is any more
@@ -28,8 +28,8 @@ class Judge(Protocol):
     def keeps(self, frame: Frame) -> bool:
         """Whether its picture may be asked for."""
 
-    def on_corrupt(self, frame: Frame, error: SourceError) -> None:
-        """Its packet cannot be decoded."""
+    def on_corrupt(self, frame: Frame | None, error: SourceError) -> None:
+        """Its packet cannot be decoded; None: nobody can tell yet which one, `on_lost` will."""
 
     def on_decoded(self) -> None:
         """A packet could be decoded."""
@@ -151,6 +151,11 @@ class Demand:
         try:
             pictures = self._source.decode(frame.unit, wanted=wanted)
         except SourceError as err:
+            if self._source.info.parallel and err.cause is Cause.CORRUPT:
+                # Threads are at several packets, and the oldest is the bad one. It shows when its picture
+                # does not come.
+                self._judge.on_corrupt(None, err)
+                return
             del self._inside[frame.unit]
             frame.good = False
             self._judge.on_corrupt(frame, err)

@@ -74,6 +74,7 @@ class Playing:
         self._untimed = 0  # packets in a row without a presentation time
         self._unordered = False  # no telling in which order frames are shown, but by decoding them all
         self._bad_in_a_row = 0
+        self._unplaced = 0  # packets that cannot be decoded, and nobody knows yet which
         self.newest: Frame | None = None
         self.decoded_whole = 0
         self.decode_whole_ns = 0
@@ -203,9 +204,12 @@ class Playing:
         """See `Judge`."""
         return self._audience.keeps(frame, self._step_s)
 
-    def on_corrupt(self, frame: Frame, error: SourceError) -> None:
+    def on_corrupt(self, frame: Frame | None, error: SourceError) -> None:
         """See `Judge`."""
-        frame.settle(Fate.CORRUPT, self._accounting)
+        if frame is None:
+            self._unplaced += 1
+        else:
+            frame.settle(Fate.CORRUPT, self._accounting)
         self._judge(error)
 
     def on_decoded(self) -> None:
@@ -216,7 +220,8 @@ class Playing:
     def on_lost(self, frame: Frame) -> None:
         """See `Judge`."""
         # Other codecs have packets that are never shown.
-        if self._source.info.codec in _ONE_PICTURE_A_PACKET:
+        if self._source.info.codec in _ONE_PICTURE_A_PACKET or self._unplaced:
+            self._unplaced = max(0, self._unplaced - 1)
             frame.settle(Fate.CORRUPT, self._accounting)
 
     def _judge(self, error: SourceError) -> None:

@@ -71,6 +71,7 @@ class PyavSource:
                 hwaccel_note=choice.note,
                 duration_s=None if duration is None or self._live else duration / 1_000_000,
                 reorders=context.has_b_frames,
+                parallel=request.hurry and not context.is_hwaccel,
             )
         except BaseException:
             self._container.close()

@@ -64,6 +64,7 @@ class SourceInfo:
     hwaccel_note: str = ""  # why hardware is not used although it was asked for
     duration_s: float | None = None
     reorders: bool = False  # frames are shown in another order than they are decoded in (B-frames)
+    parallel: bool = False  # what decoding raises may be of a unit given before
 
 
 class Picture(Protocol):

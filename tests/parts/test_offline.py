@@ -10,8 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from av.codec.context import ThreadType
 
 from agent import Run, Shown, Use, infer
+from agent.capture import pyav_source
+from agent.capture.pyav_decoder import open_context
 from agent.config.algorithms import Keyframes
 from agent.errors import Cause, ConfigError, SourceError
 from agent.ipc.messages import SampleSpec
@@ -335,6 +338,32 @@ def test_damage_is_counted_and_the_same_each_time(tmp_path: Path, codec: str, b_
     assert len(runs) + damaged == 60
     assert [number for number, _ in runs][-20:] == list(range(40, 60))
     assert played() == (runs, damaged)
+
+
+@pytest.mark.parametrize(("codec", "b_frames"), [("libx264", 0), ("libx264", 2), ("libx265", 2)])
+def test_damage_costs_no_other_frames_however_many_threads_decode(
+    tmp_path: Path, codec: str, b_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several, a decoder tells of a bad packet when it was given others: those are none the worse."""
+    plain = encode(tmp_path / "plain.mkv", codec=codec, frames=60, gop=20, b_frames=b_frames)
+    bad = remux(plain, tmp_path / "bad.mkv", lambda at, p: noise(p) if at in {5, 26, 27, 44} else p)
+
+    def played(threads: int) -> tuple[list[int], int]:
+        def with_threads(*args: Any, hurry: bool) -> Any:  # noqa: ANN401
+            assert hurry
+            context, choice = open_context(*args, hurry=False)
+            context.thread_type, context.thread_count = ThreadType.FRAME, threads
+            return context, choice
+
+        monkeypatch.setattr(pyav_source, "open_context", with_threads)
+        inference = infer(bad, Use(Fingerprint(), interval=0))
+        return [run.frame for run in inference], inference.progress.damaged
+
+    runs, damaged = played(1)
+    assert damaged >= 4
+    assert len(runs) == 60 - damaged
+    for threads in (2, 8):
+        assert played(threads) == (runs, damaged), threads
 
 
 @pytest.mark.parametrize(
