@@ -3,7 +3,6 @@
 `/some/folder?fps=2`; one frame a second unless told otherwise.
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,17 +11,12 @@ import numpy as np
 
 from agent.capture.array_picture import ArrayPicture
 from agent.capture.array_source import PictureUnit, WholePictures
+from agent.capture.natural_order import natural_order
 from agent.capture.query import parse_number, parse_query
 from agent.capture.source import Picture, Pixels, SourceInfo, Stamp, Unit
 from agent.errors import Cause, SourceError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
-
-def natural_order(name: str) -> list[tuple[bool, int, str]]:
-    """A sort key that puts "frame9" before "frame10"."""
-    parts = re.findall(r"\d+|\D+", name.casefold())
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 class FolderSource(WholePictures):

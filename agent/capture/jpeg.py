@@ -1,7 +1,5 @@
 """JPEG pictures for people."""
 
-import cv2
-
 from agent.capture.source import Pixels
 
 
@@ -13,5 +11,7 @@ def fit_width(width: int, height: int, max_width: int | None) -> tuple[int, int]
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """(H, W, 3) BGR or (H, W) gray uint8 as JPEG, `quality` 1..100."""
+    import cv2  # noqa: PLC0415  most processes never make a picture for people
+
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, min(100, max(1, quality))])
     return data.tobytes()

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from agent.capture.folder import FolderSource
 from agent.capture.media import open_media, without_secrets
 from agent.capture.open_guarded import open_confined, open_guarded
 from agent.capture.pyav_options import NetworkScheme, Place, file_place
 from agent.capture.query import wrong
-from agent.capture.scene import SceneSource, parse_scene
 from agent.capture.source import Interrupted, OpenRequest, Source
 from agent.capture.usb import parse_usb, resolve
 from agent.config.addresses import NETWORK_SCHEMES, SOURCE_SCHEMES, scheme_of
@@ -72,6 +70,9 @@ def _open_url(scheme: str, request: OpenRequest, interrupted: Interrupted) -> So
         case "test":
             if parts.netloc != "scene" or parts.path not in ("", "/"):
                 raise wrong("the only test source is test://scene")
+            # They need OpenCV, which takes memory and a start-up that others need not pay.
+            from agent.capture.scene import SceneSource, parse_scene  # noqa: PLC0415
+
             return SceneSource(parse_scene(parts.query), interrupted, hurry=request.hurry)
         case _:
             known = ", ".join(sorted(SOURCE_SCHEMES))
@@ -86,6 +87,8 @@ def _open_path(text: str, request: OpenRequest, interrupted: Interrupted) -> Sou
         before, _, query = text.partition("?")
         path = Path(before)
     if path.is_dir():
+        from agent.capture.folder import FolderSource  # noqa: PLC0415  as for the test scene
+
         return FolderSource(path, query, loop=request.loop)
     if not path.exists():
         raise SourceError(Cause.NOT_FOUND, f"{path}: there is no such file")

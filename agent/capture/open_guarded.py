@@ -9,7 +9,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from agent.capture import confined
 from agent.capture.dial import Dialler
-from agent.capture.folder import FolderSource
 from agent.capture.guard import Guard
 from agent.capture.guard import guard as make_guard
 from agent.capture.guarded import GuardedSource, blamed
@@ -59,6 +58,8 @@ def open_confined(text: str, request: OpenRequest, rules: Rules, interrupted: In
     real = confined.opened(descriptor)
     if real.is_dir():
         guard.close()  # its files are reached one by one
+        from agent.capture.folder import FolderSource  # noqa: PLC0415  it loads OpenCV
+
         return FolderSource(path, query, loop=request.loop, read=partial(confined.read, rules=rules))
     if query or not real.is_file():
         guard.close()

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.capture.folder import natural_order
+from agent.capture.natural_order import natural_order
 from agent.capture.query import parse_number, parse_query, parse_size, wrong
 from agent.errors import Cause, SourceError
 

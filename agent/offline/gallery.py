@@ -16,8 +16,6 @@ from agent.offline.run import Run, Shown
 from agent.offline.use import Use
 from agent.record import Recording
 from algos import BaseAlgo
-from algos.drawing import drawn
-from algos.picture import size
 
 OnFrame = Callable[[Shown], NDArray[np.uint8] | None]
 
@@ -114,6 +112,9 @@ def paint(algorithm: object, picture: NDArray[np.uint8], run: Run, top: int = 0)
 
     Returns where those of the next may begin, in pixels; what `draw()` raises comes through.
     """
+    from algos.drawing import drawn  # noqa: PLC0415  OpenCV: who records nothing need not wait for it
+    from algos.picture import size  # noqa: PLC0415
+
     painter = algorithm if isinstance(algorithm, BaseAlgo) else BaseAlgo(run.algorithm)
     return drawn(painter, picture, run.result, size(run.frames), top=top)
 
