@@ -13,6 +13,7 @@ from agent.studio.serve import Setup
 from agent.studio.sidebar import Chosen, choose
 from agent.studio.sitting import Sitting
 from agent.studio.stage import picture
+from agent.studio.words import plain
 
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.2rem 2rem 2rem; max-width: 1700px; }
@@ -124,6 +125,6 @@ def _tried(chosen: Chosen, act: Callable[[], None]) -> bool:
         for name, problem in at_fields.items():
             chosen.complain(name, problem)
         if others:
-            st.error("\n\n".join(line.strip() for line in others), icon=":material/error:")
+            st.error("\n\n".join(map(plain, others)), icon=":material/error:")
         return False
     return True

@@ -14,7 +14,7 @@ _EVERY_S = 0.8
 _MAX_DOTS = 600  # of a chart: more cannot be told apart
 _FIRST_NAMES = 3
 
-_RESULT, _TABLE, _CHART, _TIMES, _OWN = "Result", "Table", "Chart", "Run times", "Own display"
+_RESULT, _TABLE, _CHART, _TIMES, _OWN = "Result", "Table", "Chart", "Times", "Own display"
 
 
 def display(sitting: Sitting) -> None:
@@ -41,7 +41,7 @@ def _results(sitting: Sitting) -> None:
             _table(past)
         case "Chart":
             _chart(past)
-        case "Run times":
+        case "Times":
             _times(past)
         case "Own display":
             _own(player, past)
@@ -134,4 +134,6 @@ def _own(player: Player, past: Past) -> None:
 
 
 def _ms(milliseconds: float) -> str:
+    if milliseconds < 1:
+        return f"{milliseconds * 1000:.3g} µs"
     return f"{milliseconds:.3g} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.3g} s"  # noqa: PLR2004

@@ -14,7 +14,7 @@ MAX_WHOLE = (1 << 53) - 1  # a browser's numbers are floats
 _UNITS = frozenset({"s", "ms", "us", "px", "deg", "hz", "fps", "mb"})
 _MAX_LINE = 60  # characters of a text that fits into one line
 _SORTS: dict[str, Sort] = {"integer": "whole", "number": "number", "boolean": "flag", "string": "text"}
-_PROBLEM = re.compile(r"\s*[^\s:]+: params(?:\.(?P<name>[^.:\s]+))?(?P<rest>[^:\s]*): (?P<what>.*)")
+_PROBLEM = re.compile(r"\s*[^\s:]+: params(?:\.(?P<name>[^.:\s\[]+))?(?P<rest>[^:\s]*): (?P<what>.*)")
 
 
 class FieldError(VedetteError):
@@ -112,14 +112,14 @@ def parameters(form: Sequence[Field], entries: Mapping[str, Any]) -> tuple[dict[
 
 
 def by_field(form: Sequence[Field], text: str) -> tuple[dict[str, str], list[str]]:
-    """The lines of a ConfigError that are about a field, by its name; and the others."""
+    """The lines of an error that are about a field, by its name; and the others, without their heading."""
     names = {field.name for field in form}
     found: dict[str, str] = {}
     others: list[str] = []
     for line in text.splitlines():
         match = _PROBLEM.fullmatch(line)
         if match is None:
-            others.append(line)
+            others.append(line.strip())
             continue
         name = match["name"] if match["name"] in names else form[0].name if len(form) == 1 else None
         if name is None:
@@ -127,7 +127,9 @@ def by_field(form: Sequence[Field], text: str) -> tuple[dict[str, str], list[str
         else:
             deeper = match["rest"].lstrip(".")
             found.setdefault(name, f"{deeper} {match['what']}" if deeper else match["what"])
-    return found, others if len(others) > 1 or not found else []
+    if len(others) < len(text.splitlines()) or len(others) > 1:
+        others = [line for line in others if not line.endswith(":")]
+    return found, others
 
 
 def _field(name: str, told: Mapping[str, Any], definitions: Mapping[str, Any], required: bool) -> Field:  # noqa: FBT001

@@ -13,7 +13,7 @@ from agent.config.addresses import scheme_of, source_problem
 from agent.studio.form import Field, fields, parameters
 from agent.studio.kinds import KindsTold, KindTold, kinds_told
 from agent.studio.recipe import Recipe
-from agent.studio.serve import MAX_UPLOAD_MB, Setup
+from agent.studio.serve import Setup
 from agent.studio.sitting import Sitting
 from agent.studio.widgets import complain, entered
 
@@ -120,7 +120,7 @@ def _file(given: str) -> str:
 def _upload(sitting: Sitting) -> str:
     given = st.file_uploader("Video or picture", type=_VIDEOS, key="upload")
     if given is None:
-        st.caption(f"At most {MAX_UPLOAD_MB} MB; it is deleted when you leave.")
+        st.caption("It is deleted when you leave.")
         return ""
     kept = st.session_state.get("kept")
     if kept is None or kept[0] != given.file_id or not Path(kept[1]).exists():
@@ -170,8 +170,7 @@ def _kinds(setup: Setup, sitting: Sitting) -> KindsTold:
 
 def _kind(setup: Setup, told: KindsTold) -> str | None:
     names = list(told.found)
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kind = st.selectbox(
             "Algorithm",
             names,
@@ -180,7 +179,6 @@ def _kind(setup: Setup, told: KindsTold) -> str | None:
             placeholder="Choose a kind",
             key="kind",
         )
-    with right:
         if st.button(
             "", key="look-again", icon=":material/refresh:", help="Look again, after a change of code"
         ):

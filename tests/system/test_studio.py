@@ -65,7 +65,7 @@ def test_plays_draws_and_shows_results(page: StudioPage) -> None:
     expect(page.page.get_by_test_id("stDataFrame")).to_be_visible()
     page.view("Chart")
     expect(page.page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first).to_be_visible()
-    page.view("Run times")
+    page.view("Times")
     expect(page.page.get_by_text("The newest run took")).to_be_visible()
     page.view("Own display")
     expect(page.page.get_by_text("is 200")).to_be_visible()
@@ -94,7 +94,8 @@ def test_a_changed_parameter_changes_what_is_seen_from_there_on(page: StudioPage
     page.fill("Spots", "[1, 2")
     expect(page.page.get_by_text("is no JSON")).to_be_visible()
     page.fill("Spots", '["a"]')
-    expect(page.page.get_by_text("must be a number")).to_be_visible()
+    expect(page.page.get_by_text("[0] must be a number")).to_be_visible()
+    expect(page.page.get_by_role("alert")).to_have_count(0)  # it is said at the field
     page.fill("Spots", "[1, 2]")
     expect(page.page.get_by_text("must be a number")).to_have_count(0)
     before_s = page.position_s()

@@ -132,15 +132,15 @@ def test_a_kind_that_tells_of_nothing_has_one_field_for_all() -> None:
             [],
         ),
         (
-            "the algorithms cannot be used:\n  gate: params.classes.1: must be a text",
-            {"classes": "1 must be a text"},
+            "the algorithms cannot be used:\n  gate: params.classes[1]: must be a text",
+            {"classes": "[1] must be a text"},
             [],
         ),
         ("no algorithm kind 'x' is installed here", {}, ["no algorithm kind 'x' is installed here"]),
         (
             "cannot be used:\n  gate: params: two of them fit not",
             {},
-            ["cannot be used:", "gate: params: two of them fit not"],
+            ["gate: params: two of them fit not"],
         ),
     ],
 )
