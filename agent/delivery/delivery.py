@@ -102,6 +102,10 @@ class Delivery:
         """What was done so far."""
         return self._desk.counters()
 
+    def unsettled_states(self) -> int:
+        """How many of `counters().waiting` are states, which nobody has to wait for."""
+        return self._desk.unsettled_states()
+
     def gaps(self) -> tuple[Gap, ...]:
         """Ranges of results and events that were dropped on this device, oldest first."""
         return self._desk.ledger.gaps()

@@ -91,6 +91,11 @@ class Desk:
             tally["republished"] = self._states.republished
             return DeliveryCounters(dropped=dict(self._dropped), **tally)
 
+    def unsettled_states(self) -> int:
+        """How many of those that wait in memory are states."""
+        with self._lock:
+            return self._states.unsettled
+
     def dead_letters(self) -> tuple[tuple[Outgoing, str], ...]:
         """The last messages that the broker would not have, each with the reason."""
         with self._lock:

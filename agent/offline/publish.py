@@ -114,9 +114,10 @@ class Publisher:
 
     @property
     def left(self) -> int:
-        """Messages that the broker has not acknowledged."""
+        """Messages with results that the broker has not acknowledged."""
         counters = self._delivery.counters()
-        return counters.waiting + counters.in_flight + counters.on_disk
+        states = self._delivery.unsettled_states()  # after those: rather a message too many than one too few
+        return max(0, counters.waiting - states) + counters.in_flight + counters.on_disk
 
     @property
     def lost(self) -> int:
