@@ -1,5 +1,6 @@
 """The server behind the page: Streamlit in this process, until Ctrl-C or SIGTERM."""
 
+import errno
 import ipaddress
 import json
 import os
@@ -126,7 +127,5 @@ def _check_port(host: str, port: int) -> None:
         try:
             tried.bind(place)
         except OSError as err:
-            raise StudioError(
-                f"cannot listen on {host} port {port} ({err.strerror}): "
-                "another program has it; choose one with --port"
-            ) from err
+            hint = ": choose another with --port" if err.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+            raise StudioError(f"cannot listen on {host} port {port} ({err.strerror}){hint}") from err
