@@ -15,7 +15,9 @@ from pathlib import Path
 # What children share: imported once in the fork server, copied on write afterwards.
 _PRELOAD = [
     "agent.capture.main",
+    "agent.capture.folder",
     "agent.capture.pyav_source",
+    "agent.capture.scene",
     "agent.worker.main",
     "agent.worker.inspection",
     "agent.worker.keep",
