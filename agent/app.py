@@ -78,7 +78,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
         here = Here(
             settings, secrets, topics, store.epoch, delivery.put, delivery.counters, sinks, delivery.facts
         )
-        await stack.enter_async_context(here.site)
+        await stack.enter_async_context(here)
         measure = Measure(
             settings,
             topics,

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
@@ -24,10 +24,11 @@ from agent.control.rules import Rules
 from agent.delivery.messages import DeliveryCounters, Outgoing
 from agent.delivery.sink_delivery import Sinks
 from agent.diagnosis import Diagnosis
-from agent.errors import Cause, CommandError, KindError, NoRoomError, SourceError
+from agent.errors import CommandError, KindError, NoRoomError
 from agent.frames import free_bytes
 from agent.health import about
 from agent.health.herald import Herald
+from agent.pictures import Pictures
 from agent.results import Results
 from agent.supervise.catalog import Catalog
 from agent.supervise.outside import Outcome
@@ -36,7 +37,6 @@ from agent.supervise.results import Sequencer
 from agent.supervise.site import Site
 
 JSON = "application/json"
-JPEG = "image/jpeg"
 
 
 def device_status(topics: Topics, state: DeviceState, epoch: int) -> Outgoing:
@@ -86,6 +86,7 @@ class Here:
             state_dir=settings.paths.state_dir,
             log_settings=self._log_settings,
         )
+        self._pictures = Pictures(topics, self.site, put)
         self._diagnosis = Diagnosis(
             topics,
             self.site,
@@ -102,6 +103,14 @@ class Here:
 
     def _log_settings(self) -> tuple[str, log.Style]:
         return log.level(), self._settings.log.format
+
+    async def __aenter__(self) -> Self:
+        await self.site.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._pictures.close()
+        await self.site.__aexit__(*error)
 
     # --- the site's outside ---
 
@@ -275,36 +284,11 @@ class Here:
 
     async def take_snapshot(self, command: c.SnapshotTake, request_id: str) -> c.SnapshotTaken:
         """Publish a picture. Raises SourceError when there is none."""
-        run = self.site.streams[command.stream]
-        if not run.live:
-            raise SourceError(
-                run.cause or Cause.TIMEOUT,
-                f"stream {command.stream!r} gives no picture: it is {run.state.value}",
-            )
-        taken = await self.site.snapshots.take(
-            command.stream, quality=command.quality, max_width=command.max_width or 0
-        )
-        topic = self._topics.snapshot(command.stream)
-        snapshot = c.SnapshotTaken(
-            topic=topic,
-            width=taken.width,
-            height=taken.height,
-            bytes=len(taken.jpeg),
-            frame=taken.frame,
-            pts=taken.pts_s,
-            time=taken.wall_us,
-        )
-        facts = snapshot.model_dump(exclude={"topic", "bytes"})
-        self._put(
-            Outgoing(
-                topic=topic,
-                payload=taken.jpeg,
-                kind="snapshot",
-                content_type=JPEG,
-                user_properties=(("id", request_id), *((name, str(value)) for name, value in facts.items())),
-            )
-        )
-        return snapshot
+        return await self._pictures.take(command, request_id)
+
+    def preview(self, command: c.PreviewStart | c.PreviewStop) -> c.Previewed:
+        """Begin, go on with, or end a viewer's preview. Raises CommandError 429."""
+        return self._pictures.preview(command)
 
     async def diagnose(self, command: c.Diag, request_id: str) -> c.Diagnosed:
         """Gather a diagnosis. Raises CommandError 429, StateError."""

@@ -12,15 +12,8 @@ from agent.contract.commands import Reply, Request
 from agent.contract.decode import COMMAND_LIMITS, JSON_TYPE, PayloadError, unpack
 from agent.contract.signed import signed_bytes
 from agent.contract.status import DeviceState, DeviceStatus
-from agent.contract.topics import (
-    CLIENT_RESPONSE,
-    COMMAND,
-    FLEET_COMMAND,
-    GROUP_COMMAND,
-    RESPONSE,
-    STATUS,
-    is_id,
-)
+from agent.contract.topic import is_id
+from agent.contract.topics import CLIENT_RESPONSE, COMMAND, FLEET_COMMAND, GROUP_COMMAND, RESPONSE, STATUS
 from agent.control.signatures import SigningKey
 from agent.delivery.client import Client
 from agent.delivery.messages import Inbound, Outgoing

@@ -15,7 +15,8 @@ from agent.cli.keys import ExpiresOption, KeyOption, SignOption, signer_of
 from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit, visitor_id
 from agent.config.secret import Secrets
 from agent.contract.commands import Diagnosed
-from agent.contract.topics import Topics, is_id
+from agent.contract.topic import is_id
+from agent.contract.topics import Topics
 from agent.delivery.messages import Inbound
 from agent.errors import VedetteError
 

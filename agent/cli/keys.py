@@ -10,7 +10,7 @@ import typer
 from agent.cli.asking import Signer
 from agent.cli.words import clean
 from agent.contract.signed import MAX_AHEAD_S
-from agent.contract.topics import is_id
+from agent.contract.topic import is_id
 from agent.control.signatures import SigningKey
 from agent.errors import VedetteError
 

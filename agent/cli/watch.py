@@ -14,7 +14,7 @@ from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_w
 from agent.cli.screen import Draw, JsonScreen, LineScreen, Screen, TableScreen
 from agent.config.secret import Secrets, redact_url
 from agent.contract.result import Result
-from agent.contract.topics import is_id
+from agent.contract.topic import is_id
 from agent.delivery.client import Client
 
 _WAIT_S = 0.2

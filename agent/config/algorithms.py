@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from agent.config.ids import ID_PATTERN, MAX_ITEMS, Id
-from agent.config.numbers import WHOLE, Number, Whole
+from agent.config.numbers import NUMBER, WHOLE, Number, Whole
 from agent.config.plain import problem_in
 from agent.config.table import Table
 
@@ -81,8 +81,8 @@ class AlgorithmConfig(Table):
         description="name of annotated recordings, such as `{stream}-{time}.mp4`: a file each `[recordings] "
         "segment_s`; `{time}` has to be in it, `{stream}` and `{algorithm}` may; default: none are made",
     )
-    record_fps: Number | None = Field(
-        default=None, gt=0, le=1000, description="pictures a second in them; default: every played frame"
+    record_fps: Annotated[float, Field(gt=0, le=1000), NUMBER] | None = Field(
+        default=None, description="pictures a second in them; default: every played frame"
     )
     params: dict[str, Any] = Field(default={}, description="parameters of the kind: see `vedette kinds`")
 

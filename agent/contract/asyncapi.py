@@ -9,7 +9,8 @@ from agent.config.ids import ID_PATTERN
 from agent.contract.commands import Reply, Request
 from agent.contract.result import ENVELOPE_VERSION
 from agent.contract.signed import SignedRequest
-from agent.contract.topics import COMMAND, DEFAULT_PREFIX, TOPICS, Topic
+from agent.contract.topic import Topic
+from agent.contract.topics import COMMAND, DEFAULT_PREFIX, TOPICS
 from agent.contract.verbs import VERBS, Verb
 
 _REF = "#/components/schemas/{model}"

@@ -170,6 +170,27 @@ class SnapshotTake(Arguments):
     )
 
 
+class PreviewStart(Arguments):
+    """Publish pictures of a stream on its `preview` topic for a while; to go on, ask again in time.
+
+    All viewers share them: they come as often and as large as the most demanding one wants.
+    """
+
+    stream: Id = Field(description="id of the stream")
+    viewer: Id = Field(default="viewer", description="who asks: to ask again, or to stop, is for oneself")
+    fps: float = Field(default=1.0, gt=0, le=5, description="pictures a second, at most")
+    max_width: int = Field(default=640, ge=16, le=1920, description="px; aspect kept, never enlarged")
+    quality: int = Field(default=70, ge=1, le=95, description="of the JPEG")
+    lease_s: float = Field(default=30.0, ge=5, le=120, description="it ends by itself after so many seconds")
+
+
+class PreviewStop(Arguments):
+    """Have no more pictures for oneself; other viewers go on."""
+
+    stream: Id = Field(description="id of the stream")
+    viewer: Id = Field(default="viewer", description="who asked")
+
+
 class StateGet(Arguments):
     """Everything that runs, as on the `reported` topic; each item says where it comes from."""
 
@@ -216,6 +237,8 @@ Command = (
     | AlgorithmList
     | AlgorithmRestart
     | SnapshotTake
+    | PreviewStart
+    | PreviewStop
     | StateGet
     | ConfigGet
     | LogSetLevel
@@ -279,6 +302,16 @@ class SnapshotTaken(Payload):
     frame: int = Field(description="number of the frame, from stream start")
     pts: float = Field(description="its presentation time, seconds, media clock")
     time: int = Field(description="its capture, microseconds since the Unix epoch")
+
+
+class Previewed(Payload):
+    """What is published for all viewers of a stream."""
+
+    topic: str = Field(description="where the pictures go")
+    viewers: int = Field(ge=0, description="how many want them; 0: nothing is published")
+    fps: float = Field(ge=0, description="pictures a second, at most")
+    max_width: int = Field(ge=0, description="px")
+    until: int | None = Field(default=None, description="when the viewer's lease is over")
 
 
 class ConfigShown(Payload):

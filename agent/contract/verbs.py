@@ -24,7 +24,7 @@ from agent.contract.decode import (
 )
 from agent.contract.patch import validated
 from agent.contract.status import Payload, Reported
-from agent.contract.topics import is_id
+from agent.contract.topic import is_id
 from agent.errors import CommandError
 
 
@@ -172,6 +172,26 @@ _ROWS = (
             "pts": 604.8,
             "time": _T,
         },
+    ),
+    _row(
+        "preview.start",
+        c.PreviewStart,
+        c.Previewed,
+        {"stream": "door", "viewer": "wall", "fps": 2, "max_width": 960},
+        {
+            "topic": "vedette/v1/d/gate-7/s/door/preview",
+            "viewers": 1,
+            "fps": 2,
+            "max_width": 960,
+            "until": _T,
+        },
+    ),
+    _row(
+        "preview.stop",
+        c.PreviewStop,
+        c.Previewed,
+        {"stream": "door", "viewer": "wall"},
+        {"topic": "vedette/v1/d/gate-7/s/door/preview", "viewers": 0, "fps": 0, "max_width": 0},
     ),
     _row(
         "state.get",

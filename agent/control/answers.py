@@ -46,6 +46,10 @@ class Answers:
                 if command.stream not in desired.streams:
                     raise CommandError(404, unknown("stream", command.stream, desired.streams))
                 return await self._actions.take_snapshot(command, request_id)
+            case c.PreviewStart() | c.PreviewStop():
+                if command.stream not in desired.streams:
+                    raise CommandError(404, unknown("stream", command.stream, desired.streams))
+                return self._actions.preview(command)
             case c.AlgorithmRestart():
                 if command.id not in desired.algorithms:
                     raise CommandError(404, unknown("algorithm", command.id, desired.algorithms))

@@ -10,6 +10,9 @@ from agent.contract.commands import (
     LogLevelSet,
     LogSetLevel,
     Pong,
+    Previewed,
+    PreviewStart,
+    PreviewStop,
     SnapshotTake,
     SnapshotTaken,
 )
@@ -35,6 +38,9 @@ class Actions(Protocol):
 
     async def take_snapshot(self, command: SnapshotTake, request_id: str) -> SnapshotTaken:
         """Publish a picture. Raises SourceError when there is none."""
+
+    def preview(self, command: PreviewStart | PreviewStop) -> Previewed:
+        """Begin, go on with, or end a viewer's preview. Raises CommandError 429 when there are too many."""
 
     async def restart_algorithm(self, algorithm: str) -> None:
         """Start the workers of an algorithm anew; it exists."""

@@ -62,6 +62,11 @@ class _Rest:
     def pong(self) -> c.Pong:
         return c.Pong(version="1", epoch=1, time=2, uptime_s=3.0)
 
+    def preview(self, command: c.PreviewStart | c.PreviewStop) -> c.Previewed:
+        """Somebody looks, or does so no more."""
+        assert command.viewer
+        return c.Previewed(topic="", viewers=0, fps=0, max_width=0)
+
     async def take_snapshot(self, command: c.SnapshotTake, request_id: str) -> c.SnapshotTaken:
         assert command.stream
         assert request_id

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.contract.decode import PayloadError, unpack
-from agent.contract.topics import is_id
+from agent.contract.topic import is_id
 from agent.control.messages import CommandMessage
 from tests.fuzz.choice import Choice, as_json, as_msgpack
 from tests.fuzz.door import TOPICS, Door, Target, command, requests

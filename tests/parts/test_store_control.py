@@ -101,6 +101,11 @@ class Agent:
 
     # --- actions ---
 
+    def preview(self, command: c.PreviewStart | c.PreviewStop) -> c.Previewed:
+        """Somebody looks, or does so no more."""
+        assert command.viewer
+        return c.Previewed(topic="", viewers=0, fps=0, max_width=0)
+
     async def take_snapshot(self, command: c.SnapshotTake, request_id: str) -> c.SnapshotTaken:
         await self._note(f"snapshot {command.stream} {request_id}")
         if request_id == "no-picture":

@@ -52,6 +52,14 @@ COMMANDS: list[tuple[str, dict[str, Any], c.Command]] = [
     ("algorithm.list", {}, c.AlgorithmList()),
     ("algorithm.restart", {"id": "m"}, c.AlgorithmRestart(id="m")),
     ("snapshot.take", {"stream": "door"}, c.SnapshotTake(stream="door", quality=85, max_width=None)),
+    (
+        "preview.start",
+        {"stream": "door", "fps": 2},
+        c.PreviewStart(
+            stream="door", viewer="viewer", fps=2.0, max_width=640, quality=70, lease_s=30.0
+        ),
+    ),
+    ("preview.stop", {"stream": "door", "viewer": "me"}, c.PreviewStop(stream="door", viewer="me")),
     ("state.get", {}, c.StateGet()),
     ("config.get", {}, c.ConfigGet()),
     ("log.level", {"level": "debug", "for_s": 60}, c.LogSetLevel(level="debug", for_s=60)),
@@ -87,6 +95,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, list[str]]] = [
     ("stream.list", {"all": True}, 422, ["all"]),
     ("algorithm.add", {"id": "m", "kind": "motion", "streams": ["door"], "interval": -1}, 422, ["interval"]),
     ("snapshot.take", {"stream": "door", "quality": 0, "max_width": 1}, 422, ["quality", "max_width"]),
+    ("preview.start", {"stream": "door", "fps": 6, "lease_s": 1}, 422, ["fps", "lease_s"]),
     ("log.level", {"level": "loud"}, 422, ["level"]),
     ("log.level", {"level": "info", "for_s": 0}, 422, ["for_s"]),
 ]

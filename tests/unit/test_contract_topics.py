@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.contract.topics import COMMAND, FLEET, RESULT, TOPICS, Addressed, Topics, checked_prefix, is_id
+from agent.contract.topic import checked_prefix, is_id
+from agent.contract.topics import COMMAND, FLEET, RESULT, TOPICS, Addressed, Topics
 
 TOPIC = Topics("vedette/v1", "gate-7", ("berlin", "all"))
 HOSTILE = ["", "a/b", "+", "#", "$SYS", "a+", "a#", "a b", "ä", "a\0", "a\n", "x" * 65, "../x", "a/../b", "/"]
@@ -56,6 +57,7 @@ def test_the_rows_are_the_contract() -> None:
         "result": ("out", 1, False),
         "result_json": ("out", 1, False),
         "snapshot": ("out", 1, False),
+        "preview": ("out", 0, False),
         "diag": ("out", 1, False),
         "command": ("in", 1, False),
         "group_command": ("in", 1, False),
