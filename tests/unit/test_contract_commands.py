@@ -55,9 +55,7 @@ COMMANDS: list[tuple[str, dict[str, Any], c.Command]] = [
     (
         "preview.start",
         {"stream": "door", "fps": 2},
-        c.PreviewStart(
-            stream="door", viewer="viewer", fps=2.0, max_width=640, quality=70, lease_s=30.0
-        ),
+        c.PreviewStart(stream="door", viewer="viewer", fps=2.0, max_width=640, quality=70, lease_s=30.0),
     ),
     ("preview.stop", {"stream": "door", "viewer": "me"}, c.PreviewStop(stream="door", viewer="me")),
     ("state.get", {}, c.StateGet()),
