@@ -189,7 +189,7 @@ def report(data: Data) -> str:
         [name, *(spread([one[what] for one in rounds], 1) for what in ("ms", "cpu_ms"))]
         for name, rounds in data["threads"].items()
     ]
-    recorded = [[name, spread(values, 1)] for name, values in data["recorded"].items()]
+    recorded = [[name, spread(values, 1)] for name, values in data.get("recorded", {}).items()]
     return f"""One pass over a picture of 1920x1080 BGR, in CPU milliseconds of one thread:
 
 {table(["", "ms"], pixels)}
