@@ -9,17 +9,22 @@ from agent.contract.topics import JPEG_TYPE, Topics
 from agent.delivery.messages import Outgoing
 from agent.errors import Cause, CommandError, SourceError
 from agent.ipc.messages import SnapshotTaken
+from agent.supervise.annotations import Annotations
+from agent.supervise.catalog import Catalog
 from agent.supervise.previews import Lease, Previews, TooManyViewersError
 from agent.supervise.site import Site
+
+_BEFORE_DRAWING = 95  # quality of the JPEG that is drawn on: it is encoded once more
 
 
 class Pictures:
     """Asks the site for JPEGs, and publishes them."""
 
-    def __init__(self, topics: Topics, site: Site, put: Callable[[Outgoing], None]) -> None:
+    def __init__(self, topics: Topics, site: Site, catalog: Catalog, put: Callable[[Outgoing], None]) -> None:
         self._topics = topics
         self._site = site
         self._put = put
+        self._annotations = Annotations(site.algorithms, catalog)
         self._previews = Previews(site.snapshots, site.streams, self._publish)
 
     async def close(self) -> None:
@@ -35,19 +40,24 @@ class Pictures:
                 f"stream {command.stream!r} gives no picture: it is {run.state.value}",
             )
         taken = await self._site.snapshots.take(
-            command.stream, quality=command.quality, max_width=command.max_width or 0
+            command.stream,
+            quality=_BEFORE_DRAWING if command.draw else command.quality,
+            max_width=command.max_width or 0,
         )
+        jpeg, drawn = taken.jpeg, tuple[str, ...]()
+        if command.draw:
+            jpeg, drawn = await self._annotations.draw(command.stream, jpeg, command.quality)
         topic = self._topics.snapshot(command.stream)
         self._put(
             Outgoing(
                 topic=topic,
-                payload=taken.jpeg,
+                payload=jpeg,
                 kind="snapshot",
                 content_type=JPEG_TYPE,
                 user_properties=(("id", request_id), *_properties(taken)),
             )
         )
-        return c.SnapshotTaken(topic=topic, bytes=len(taken.jpeg), **_facts(taken))
+        return c.SnapshotTaken(topic=topic, bytes=len(jpeg), drawn=drawn, **_facts(taken))
 
     def preview(self, command: c.PreviewStart | c.PreviewStop) -> c.Previewed:
         """Begin, go on with, or end a viewer's preview. Raises CommandError 429."""

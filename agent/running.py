@@ -86,7 +86,7 @@ class Here:
             state_dir=settings.paths.state_dir,
             log_settings=self._log_settings,
         )
-        self._pictures = Pictures(topics, self.site, put)
+        self._pictures = Pictures(topics, self.site, self.catalog, put)
         self._diagnosis = Diagnosis(
             topics,
             self.site,

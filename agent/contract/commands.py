@@ -57,22 +57,6 @@ class Reply(Payload):
         return self.model_dump(mode="json", exclude_none=True) | {"id": self.id}
 
 
-CODES: dict[int, str] = {
-    200: "done",
-    400: "the payload cannot be read, or is no request",
-    401: "not signed, or not as it has to be: unknown key, altered, for another topic, expired, replayed",
-    403: "not allowed: to the key that signed it, or a source that the device's allow-list refuses",
-    404: "no such verb, stream, algorithm or kind",
-    409: "in conflict with what is: the id exists, the stream has no picture, the revision is another",
-    410: "expired before it arrived",
-    413: "the payload is too large",
-    422: "the arguments are wrong; `error` lists every problem",
-    429: "too many commands a second, a diagnosis while another is gathered, or name look-ups are slow",
-    500: "the agent failed; `error` says at what",
-}
-"""Every code of a reply."""
-
-
 class Arguments(BaseModel):
     """The arguments of a verb; one that is unknown is an error."""
 
@@ -168,6 +152,7 @@ class SnapshotTake(Arguments):
     max_width: int | None = Field(
         default=None, ge=16, le=16384, description="px; a wider picture is scaled down, aspect kept"
     )
+    draw: bool = Field(default=False, description="paint the newest result of each of its algorithms on it")
 
 
 class PreviewStart(Arguments):
@@ -302,6 +287,9 @@ class SnapshotTaken(Payload):
     frame: int = Field(description="number of the frame, from stream start")
     pts: float = Field(description="its presentation time, seconds, media clock")
     time: int = Field(description="its capture, microseconds since the Unix epoch")
+    drawn: tuple[str, ...] = Field(
+        default=(), description="with `draw`: the algorithms whose results are on it"
+    )
 
 
 class Previewed(Payload):

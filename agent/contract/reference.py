@@ -12,7 +12,8 @@ from agent.config.ids import ID_PATTERN
 from agent.config.markdown import sentence, table
 from agent.contract.asyncapi import asyncapi
 from agent.contract.codec import ARRAY_ITEMS, MAX_DATA_BYTES, MAX_DEPTH
-from agent.contract.commands import BURST_S, CODES, MAX_CLIENTS, QUIET_S, Reply, Request
+from agent.contract.codes import CODES
+from agent.contract.commands import BURST_S, MAX_CLIENTS, QUIET_S, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.reference_documents import status_documents
 from agent.contract.result import Result

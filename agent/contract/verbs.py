@@ -162,7 +162,7 @@ _ROWS = (
         "snapshot.take",
         c.SnapshotTake,
         c.SnapshotTaken,
-        {"stream": "door", "quality": 80, "max_width": 1280},
+        {"stream": "door", "quality": 80, "max_width": 1280, "draw": True},
         {
             "topic": "vedette/v1/d/gate-7/s/door/snapshot",
             "width": 1280,
@@ -171,6 +171,7 @@ _ROWS = (
             "frame": 15_120,
             "pts": 604.8,
             "time": _T,
+            "drawn": ["movement"],
         },
     ),
     _row(

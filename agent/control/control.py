@@ -15,6 +15,7 @@ from agent import log
 from agent.config.secret import redact_url
 from agent.config.settings import Settings
 from agent.contract import commands as c
+from agent.contract.codes import CODES
 from agent.contract.topics import Topics
 from agent.contract.verbs import verb_of
 from agent.control.answers import Answers
@@ -103,7 +104,7 @@ class Control:
     @property
     def replies(self) -> Mapping[str, int]:
         """How many replies went out, by code; repeated ones not counted."""
-        return {str(code): self._replies[code] + self._gate.refused[code] for code in c.CODES}
+        return {str(code): self._replies[code] + self._gate.refused[code] for code in CODES}
 
     def owes_since(self) -> float | None:
         """Since when (monotonic seconds) a write to the store is under way; None: there is none."""

@@ -1,4 +1,4 @@
-"""What the agent and a recorder say to each other, beside windows and slots."""
+"""What the agent and those who draw for it say to each other, beside windows and slots."""
 
 from dataclasses import dataclass
 
@@ -21,3 +21,11 @@ class Recorded(Message):
     tag = 131
     file: str  # below the folder of recordings; "": none
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated(Message):
+    """A picture with results drawn on it."""
+
+    tag = 132
+    jpeg: bytes

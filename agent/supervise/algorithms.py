@@ -42,6 +42,7 @@ class AlgorithmRun:
     error: str | None = None
     trace: str | None = None
     error_us: int | None = None
+    newest: dict[str, Done] = field(default_factory=dict)  # by stream: the newest result
     recordings: dict[str, RecordingStatus] = field(default_factory=dict)  # by stream
     memory_bytes: dict[str, int] = field(default_factory=dict)  # by worker
     _worker_cpu_s: dict[str, float] = field(default_factory=dict)  # by worker, of its whole process
@@ -62,6 +63,7 @@ class AlgorithmRun:
         """It runs on these streams, as far as its configuration names them."""
         asked = streams if "*" in self.config.streams else self.config.streams
         self.streams = tuple(name for name in asked if name in streams)
+        self.newest = {name: done for name, done in self.newest.items() if name in self.streams}
 
     def workers(self) -> tuple[str, ...]:
         """The names of its workers."""
@@ -78,9 +80,10 @@ class AlgorithmRun:
         self.restarts += worker in self._started
         self._started.add(worker)
 
-    def on_done(self, done: Done, skipped: int) -> None:
+    def on_done(self, stream: str, done: Done, skipped: int) -> None:
         """A run gave a result."""
         self._ran(done, skipped)
+        self.newest[stream] = done
         self.results += 1
 
     def on_failed(self, failed: Failed, skipped: int) -> None:

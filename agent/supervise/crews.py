@@ -124,7 +124,7 @@ class Crews:
             _log.warning("run.failed", algorithm=run.config.id, error=run.error)
             self._outside.on_change()
         else:
-            run.on_done(message, window.skipped)
+            run.on_done(window.pair.stream, message, window.skipped)
             self._recorders.show(window.pair, message)
             self._outside.on_result(Outcome(window, run.config.kind, run.version, message.data, message.json))
 

@@ -14,7 +14,7 @@ from agent.ipc.messages import SampleSpec
 from agent.supervise.algorithms import AlgorithmRun
 from agent.supervise.decide import ChildSpec
 from agent.supervise.takers import Taker
-from agent.worker.args import Codec, RecorderArgs, WorkerArgs
+from agent.worker.args import Codec, PainterArgs, RecorderArgs, WorkerArgs
 
 CAPTURE = "capture/"
 CAPTURE_MAIN = "agent.capture.main:main"
@@ -75,6 +75,13 @@ def worker_specs(run: AlgorithmRun, kind: KindFound, codec: Codec) -> tuple[Chil
     )
 
 
+def painter_args(config: AlgorithmConfig, kind: KindFound) -> PainterArgs:
+    """Who draws the results of an algorithm."""
+    return PainterArgs(
+        algorithm=config.id, kind=config.kind, origin=kind.origin, params=config.params, size=config.size
+    )
+
+
 def recorder_spec(
     config: AlgorithmConfig, stream: str, kind: KindFound, recordings: RecordingsConfig, folder: Path
 ) -> ChildSpec:
@@ -84,11 +91,7 @@ def recorder_spec(
         name=f"{RECORDER}{config.id}/{stream}",
         main="agent.worker.recorder:main",
         args=RecorderArgs(
-            algorithm=config.id,
-            kind=config.kind,
-            origin=kind.origin,
-            params=config.params,
-            size=config.size,
+            painter=painter_args(config, kind),
             stream=stream,
             folder=folder,
             name=config.record,

@@ -29,14 +29,30 @@ class KeepArgs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecorderArgs:
-    """What the process that records an algorithm on a stream is started with; picklable."""
+class PainterArgs:
+    """Whose results are drawn; picklable."""
 
     algorithm: str
     kind: str
     origin: str
     params: Mapping[str, Any]
     size: tuple[int, int] | None  # width and height of what the algorithm sees; None: the stream's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotateArgs:
+    """A picture, and the newest result of each algorithm that is drawn on it; picklable."""
+
+    jpeg: bytes
+    quality: int
+    results: tuple[tuple[PainterArgs, bytes, bytes], ...]  # packed, in msgpack or else in JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecorderArgs:
+    """What the process that records an algorithm on a stream is started with; picklable."""
+
+    painter: PainterArgs
     stream: str
     folder: Path  # of all recordings
     name: str

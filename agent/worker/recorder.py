@@ -4,34 +4,25 @@ It draws as `vedette infer --record` does, by the algorithm's own `draw` if it h
 a process of its own runs it. `init()` is not called here: a model is loaded by the worker, not twice.
 """
 
-import json
 import os
 import selectors
 import socket
 import time
 from contextlib import suppress
-from typing import Any
-
-import msgpack
-import numpy as np
 
 from agent import log
 from agent.config.secret import Secrets
-from agent.contract.codec import decode_data
 from agent.errors import ChannelClosedError, RecordError
 from agent.frames.format import FrameFormat
 from agent.frames.slots import Slots
 from agent.ipc.channel import Channel
 from agent.ipc.child import WORKER, become_child
-from agent.ipc.foreign import Raised, call_foreign
 from agent.ipc.message import Message
 from agent.ipc.messages import Done, FrameRef, Lend, Ready, Retire, Run, Stop
 from agent.ipc.recording import Recorded, Show
 from agent.record import Room, SegmentPlan, Segments
-from agent.worker import kinds
 from agent.worker.args import RecorderArgs
-from algos import BaseAlgo
-from algos.drawing import draw, drawn
+from agent.worker.painter import Painter
 
 _log = log.get_logger("recorder")
 
@@ -42,13 +33,13 @@ _RETRY_S = 30.0  # after a failure of the disk
 
 def main(sock: socket.socket, args: RecorderArgs, log_settings: tuple[str, log.Style]) -> None:
     """Record until told to stop; a file that is begun is ended."""
-    become_child(f"vd:rec:{args.algorithm}", sacrifice=WORKER)
+    become_child(f"vd:rec:{args.painter.algorithm}", sacrifice=WORKER)
     with suppress(OSError):  # a sandbox may forbid it
         os.nice(NICENESS)
     level, style = log_settings
     known = Secrets(environ={})
-    known.learn(args.params)
-    context = {"algorithm": args.algorithm, "stream": args.stream}
+    known.learn(args.painter.params)
+    context = {"algorithm": args.painter.algorithm, "stream": args.stream}
     log.configure(level=level, style=style, redact=known.redact, context=context)
     log.keep_recent(log.RECENT_BYTES // 4)
     log.adopt_process(prints=True)
@@ -64,11 +55,11 @@ class Recorder:
 
     def __init__(self, channel: Channel, args: RecorderArgs) -> None:
         self._channel = channel
-        self._painter = Painter(args)
+        self._painter = Painter(args.painter)
         self._segments = Segments(
             SegmentPlan(
                 room=Room(args.folder, args.max_bytes, args.keep_free_bytes),
-                algorithm=args.algorithm,
+                algorithm=args.painter.algorithm,
                 stream=args.stream,
                 name=args.name,
                 segment_s=args.segment_s,
@@ -111,7 +102,7 @@ class Recorder:
             case Retire(pool):
                 self._pools.pop(pool, None)
             case Show():
-                self._painter.show(message)
+                self._painter.show(message.data, message.json)
             case Run():
                 began_ns, cpu_began_ns = time.monotonic_ns(), time.process_time_ns()
                 self._record(message.frames[-1])
@@ -157,47 +148,3 @@ class Recorder:
             _log.info("recording.began", file=now.file)
         self._told = now
         self._channel.send(now)
-
-
-class Painter:
-    """Draws the newest result; by `draw` of the algorithm until that raises, then by the default drawing."""
-
-    def __init__(self, args: RecorderArgs) -> None:
-        """Load the kind; one that cannot be loaded cannot run either, and its worker says so."""
-        self._size = args.size
-        self._algorithm = self._loaded(args)
-        self._result: Any = None
-        self._has_result = False
-
-    def show(self, message: Show) -> None:
-        """Draw this result from now on."""
-        packed = msgpack.unpackb(message.data, strict_map_key=False) if message.data else None
-        self._result = decode_data(json.loads(message.json) if packed is None and message.json else packed)
-        self._has_result = True
-
-    def forget(self) -> None:
-        """The stream stood still: what was seen is not there any more."""
-        self._result, self._has_result = None, False
-
-    def paint(self, image: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-        """Paint the newest result on `image`, (H, W, 3) BGR, in place."""
-        if not self._has_result:
-            return
-        algorithm, result = self._algorithm, self._result
-        if algorithm is None:
-            draw(image, result, self._size)
-            return
-        outcome = call_foreign(lambda: drawn(algorithm, image, result, self._size))
-        if isinstance(outcome, Raised):
-            _log.warning("algorithm_cannot_draw", error=outcome.error)
-            self._algorithm = None
-
-    def _loaded(self, args: RecorderArgs) -> BaseAlgo | None:
-        def make() -> BaseAlgo:
-            return kinds.make(kinds.load(args.origin)[args.kind], args.algorithm, args.params)
-
-        made = call_foreign(make)
-        if isinstance(made, Raised):
-            _log.warning("algorithm_cannot_draw", error=made.error)
-            return None
-        return made

@@ -19,6 +19,7 @@ from agent.config.streams import StreamConfig
 from agent.config.tables import PathsConfig, SecurityConfig
 from agent.contract import commands as c
 from agent.contract.codec import MAX_DATA_BYTES
+from agent.contract.codes import CODES
 from agent.contract.decode import JSON_TYPE, MSGPACK_TYPE
 from agent.contract.status import Reported, StreamState, StreamStatus
 from agent.contract.topics import Topics
@@ -152,7 +153,7 @@ class Door:
     def _checked(self, reply: ReplyMessage, message: CommandMessage) -> dict[str, Any]:
         assert len(reply.payload) <= MAX_DATA_BYTES
         tree: dict[str, Any] = _CODECS[reply.content_type](reply.payload)
-        assert tree["code"] in c.CODES
+        assert tree["code"] in CODES
         assert tree["code"] != 500, tree
         assert tree["ok"] is (tree["code"] < 300)
         assert tree["ok"] or tree["error"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -248,3 +249,43 @@ def test_a_stream_that_stands_still_leaves_a_file(agent: AgentProcess, broker: M
         assert psutil.Process(recorder.pid).nice() == 10
         assert agent.terminate() == 0
     assert all(is_red(pictures(path)[-1][1]) for path in recordings(agent))
+
+
+def test_a_snapshot_has_on_request_what_was_found(agent: AgentProcess, broker: Mosquitto) -> None:
+    found = [{"id": kind.lower(), "kind": kind, "interval": 0.1} for kind in ("Raises", "Square")]
+    agent.configure(streams=[SCENE], algorithms=found)
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        for kind in ("raises", "square"):
+            watcher.wait_for_results(1, 30.0, stream="scene", algorithm=kind)
+
+        def taken(*, draw: bool) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], list[str]]:
+            reply = watcher.call("snapshot.take", {"stream": "scene", "draw": draw}, timeout_s=30.0)
+            assert reply["code"] == 200
+            jpeg = watcher.wait_for(
+                lambda m: m.topic.endswith("/s/scene/snapshot") and ("id", reply["id"]) in m.user_properties
+            ).payload
+            assert len(jpeg) == reply["data"]["bytes"]
+            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert picture is not None
+            return picture.astype(np.uint8), reply["data"]["drawn"]
+
+        plain, drawn = taken(draw=False)
+        assert not is_red(plain)
+        assert drawn == []
+        marked, drawn = taken(draw=True)
+        assert is_red(marked), "by its own draw()"
+        assert sorted(drawn) == ["raises", "square"]
+        line = marked[98:142, 78:83].astype(int)
+        assert np.abs(line - marked[98:142, 90:95].astype(int)).max() > 60, "a box, by the default drawing"
+        assert not agent.children("vd:draw"), "nothing of it stays"
+
+
+def test_a_draw_that_hangs_costs_the_snapshot_only(agent: AgentProcess, broker: Mosquitto) -> None:
+    agent.configure(streams=[SCENE], algorithms=[{"id": "hangs", "kind": "Hangs", "interval": 0.1}])
+    with Watcher(broker.url, agent.device) as watcher, agent:
+        watcher.wait_for_results(1, 30.0, stream="scene", algorithm="hangs")
+        reply = watcher.call("snapshot.take", {"stream": "scene", "draw": True}, timeout_s=40.0)
+        assert reply["code"] == 409
+        assert "drawing on stream 'scene' took longer" in reply["error"]
+        eventually(lambda: not agent.children("vd:draw"), 10.0, "its process is gone")
+        assert watcher.call("snapshot.take", {"stream": "scene"})["code"] == 200

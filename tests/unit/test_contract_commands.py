@@ -51,7 +51,11 @@ COMMANDS: list[tuple[str, dict[str, Any], c.Command]] = [
     ("algorithm.remove", {"id": "m"}, c.AlgorithmRemove(id="m")),
     ("algorithm.list", {}, c.AlgorithmList()),
     ("algorithm.restart", {"id": "m"}, c.AlgorithmRestart(id="m")),
-    ("snapshot.take", {"stream": "door"}, c.SnapshotTake(stream="door", quality=85, max_width=None)),
+    (
+        "snapshot.take",
+        {"stream": "door"},
+        c.SnapshotTake(stream="door", quality=85, max_width=None, draw=False),
+    ),
     (
         "preview.start",
         {"stream": "door", "fps": 2},
