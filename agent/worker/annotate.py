@@ -20,8 +20,8 @@ def main(sock: socket.socket, args: AnnotateArgs) -> None:
     """Draw all of them, one after the other, and answer with the picture."""
     become_child("vd:draw", sacrifice=WORKER)
     known = Secrets(environ={})
-    for painter, _, _ in args.results:
-        known.learn(painter.params)
+    for about, _, _ in args.results:
+        known.learn(about.params)
     log.configure(redact=known.redact)
     log.adopt_process(prints=True)
     image = np.asarray(cv2.imdecode(np.frombuffer(args.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)

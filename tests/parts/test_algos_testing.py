@@ -142,7 +142,9 @@ def test_a_scene_is_the_same_each_time_and_moves() -> None:
 def test_several_files_are_run_one_after_the_other(lossless: Path) -> None:
     files: list[str | Path] = [lossless, str(lossless)]
     runs = run_on(Looks(), files, interval=2.0)
-    assert [(run.stream, run.result["run"]) for run in runs] == [("noise", n) for n in (1, 2, 3, 1, 2, 3)]
+    assert [(run.stream, run.result["run"]) for run in runs] == [
+        (stream, n) for stream in ("noise", "noise-2") for n in (1, 2, 3)
+    ]
 
 
 class Raises(BaseAlgo):

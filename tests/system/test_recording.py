@@ -84,7 +84,7 @@ def is_red(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
 
 
 def test_segments_have_the_played_frames_at_their_times(agent: AgentProcess, broker: Mosquitto) -> None:
-    encode(agent.media / "clip.mp4", frames=175, gop=25)
+    encode(agent.media / "clip.mp4", frames=115, gop=25)
     numbers = {"id": "numbers", "kind": "Numbers", "streams": ["clip"], "interval": 0}
     agent.configure(
         streams=[{"id": "clip", "source": str(agent.media / "clip.mp4")}],
@@ -120,8 +120,8 @@ def test_segments_have_the_played_frames_at_their_times(agent: AgentProcess, bro
     assert len(seen) >= 25, "on a machine with much else to do a recorder waits"
     few = [read_number(picture) for path in seldom for _, picture in pictures(path)]
     assert few == sorted(set(few))
-    assert 5 <= len(few) <= 175 / 5 + 1
-    assert len(results) + sum(result["skipped"] for result in results) >= 170, "recording takes no result"
+    assert 5 <= len(few) <= 115 / 5 + 1
+    assert len(results) + sum(result["skipped"] for result in results) >= 110, "recording takes no result"
 
 
 def test_it_is_switched_on_and_off_by_command_and_drawn(agent: AgentProcess, broker: Mosquitto) -> None:
@@ -173,6 +173,7 @@ def test_after_a_kill_what_was_recorded_is_there(agent: AgentProcess) -> None:
         agent.kill()
         agent.start()
         eventually(lambda: len(recordings(agent)) == 3, 30.0, "the third has begun")
+        eventually(lambda: recordings(agent)[-1].stat().st_size > 20_000, 30.0, "it has pictures")
         assert agent.terminate() == 0
     for path in recordings(agent):
         assert ".part" not in path.name
