@@ -22,6 +22,7 @@ from agent.errors import Cause, SourceError
 
 MAX_WAITING_UNITS = 250  # about ten seconds of video
 MAX_WAITING_BYTES = 32 << 20
+LONGEST_WAIT_S = 10.0  # for the next unit of a file
 RESTING_UNITS = 64  # so many may wait for a loop that has nothing to do with them
 
 
@@ -204,7 +205,10 @@ class Reader:
 
 
 class _Pace:
-    """Plays a file at its own pace: a unit comes no earlier than its decoding time says."""
+    """Plays a file at its own pace: a unit comes no earlier than its decoding time says.
+
+    A gap is waited for, but not for long: a damaged time may lie hours ahead.
+    """
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -219,6 +223,9 @@ class _Pace:
             self._start = (time.monotonic(), unit.dts_s)
         began_s, first_dts_s = self._start
         wait_s = began_s + (unit.dts_s - first_dts_s) - time.monotonic()
+        if wait_s > LONGEST_WAIT_S:
+            wait_s = LONGEST_WAIT_S
+            self._start = (time.monotonic() + wait_s, unit.dts_s)
         if wait_s > 0:
             self._stop.wait(wait_s)
         return True

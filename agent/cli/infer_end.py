@@ -12,6 +12,11 @@ class Interrupt:
     def __init__(self) -> None:
         self._is_held = self._has_come = False
 
+    @property
+    def has_come(self) -> bool:
+        """Whether one came and waits for what is held."""
+        return self._has_come
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """SIGTERM ends the block as Ctrl-C does."""

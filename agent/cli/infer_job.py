@@ -81,11 +81,15 @@ def work(job: Job) -> int:
         except BrokenPipeError:
             target.abandon()
             return _PIPE_CLOSED
-        target.end(incomplete, failed=failure is not None)
         left = lost = 0
-        if publisher is not None:
-            incomplete = _drain(publisher, bar, job.drain_s) or incomplete
-            left, lost = publisher.left, publisher.lost
+        try:
+            with interrupt.held():
+                target.end(incomplete, failed=failure is not None)
+                if publisher is not None:
+                    incomplete = _drain(publisher, bar, interrupt, job.drain_s) or incomplete
+                    left, lost = publisher.left, publisher.lost
+        except KeyboardInterrupt:
+            incomplete = incomplete or "interrupted"
     if not (job.quiet or target.broken):
         summary(inference.progress, target, bar.took_s, incomplete=incomplete, left=left, lost=lost)
     if failure is not None:
@@ -126,10 +130,16 @@ def _next(inference: Inference) -> Run | None:
     return found
 
 
-def _drain(publisher: Publisher, bar: Bar, timeout_s: float) -> str:
+def _drain(publisher: Publisher, bar: Bar, interrupt: Interrupt, timeout_s: float) -> str:
     """Wait for the broker; returns why it did not wait for all."""
+
+    def show(left: int) -> None:
+        if interrupt.has_come:
+            raise KeyboardInterrupt
+        bar.show_left(left)
+
     try:
-        publisher.drain(timeout_s, bar.show_left)
+        publisher.drain(timeout_s, show)
     except KeyboardInterrupt:
         return "interrupted while publishing"
     return ""

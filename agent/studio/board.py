@@ -69,7 +69,7 @@ def _controls(chosen: Chosen, sitting: Sitting) -> None:
     with st.container(horizontal=True, gap="small"):
         toggled = st.button(
             "Pause" if plays else "Play",
-            key="play",
+            key="pause" if plays else "play",  # a click on what it said a moment ago is none on the other
             icon=":material/pause:" if plays else ":material/play_arrow:",
             type="primary",
             disabled=cannot,

@@ -29,6 +29,7 @@ class Gate:
         self._hurry = hurry
         self._pause_told = False
         self._closed = False
+        self._let_through = False  # whether a frame was
         self._credit = _Credit.FRAME if paused else _Credit.NONE
         self._began: tuple[float, float] | None = None  # a moment of the clock, and the frame's time then
 
@@ -52,8 +53,8 @@ class Gate:
         self._change(paused=False, credit=_Credit.NONE)
 
     def pause(self) -> None:
-        """Stay at the frame that is shown."""
-        self._change(paused=True, credit=_Credit.NONE)
+        """Stay at the frame that is shown; before there is one, show the first."""
+        self._change(paused=True, credit=_Credit.NONE if self._let_through else _Credit.FRAME)
 
     def step(self) -> None:
         """Show one more frame, and pause."""
@@ -90,7 +91,9 @@ class Gate:
         """Whether the frame of a camera, which does not wait, is to be shown. Raises Closed."""
         with self._changed:
             self.check()
-            return not self._paused or self._spent()
+            passes = not self._paused or self._spent()
+            self._let_through |= passes
+            return passes
 
     def wait(self, time_s: float) -> bool:
         """Wait until the frame of this time may be shown. Raises Closed.
@@ -98,21 +101,27 @@ class Gate:
         False: it is paused since the frame before, and this one is to be asked for again.
         """
         with self._changed:
-            while True:
-                self.check()
-                if self._paused:
-                    self._began = None
-                    if self._spent():
-                        return True
-                    if not self._pause_told:
-                        self._pause_told = True
-                        return False
-                    self._changed.wait()
-                    continue
-                wait_s = 0.0 if self._hurry else self._left_s(time_s)
-                if wait_s <= 0:
+            passes = self._passes(time_s)
+            self._let_through |= passes
+            return passes
+
+    def _passes(self, time_s: float) -> bool:
+        """Wait, holding the condition."""
+        while True:
+            self.check()
+            if self._paused:
+                self._began = None
+                if self._spent():
                     return True
-                self._changed.wait(wait_s)
+                if not self._pause_told:
+                    self._pause_told = True
+                    return False
+                self._changed.wait()
+                continue
+            wait_s = 0.0 if self._hurry else self._left_s(time_s)
+            if wait_s <= 0:
+                return True
+            self._changed.wait(wait_s)
 
     def _left_s(self, time_s: float) -> float:
         now_s = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.capture import reader
 from agent.ipc.messages import SampleSpec
 from tests.camera import RtspCamera
 from tests.parts.captured import Captured, Whole, Window, play_all, spec, watch
@@ -143,3 +144,15 @@ def test_a_camera_that_stalls_and_goes_on(tmp_path: Path) -> None:
         for window in captured.windows["a"]:
             shown = read_number(window.pictures[-1])
             assert np.array_equal(window.pictures[-1], whole.pixels(shown, "bgr24"))
+
+
+def test_a_time_that_lies_hours_ahead_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "LONGEST_WAIT_S", 0.3)
+    times = [number / 25 + (3600.0 if number >= 10 else 0.0) for number in range(20)]
+    path = encode(tmp_path / "gap.mkv", frames=20, gop=5, pts=times)
+    captured = Captured(path, EACH)
+    play_all([captured])
+    assert captured.count.received == 20
+    assert [window.newest.number for window in captured.windows["a"]] == list(range(20))

@@ -13,6 +13,7 @@ import pytest
 
 from agent.errors import ConfigError
 from agent.offline import Run, Use
+from agent.studio.gate import Gate
 from agent.studio.history import MAX_POINTS, MAX_RUNS, History, facts, rows
 from agent.studio.player import Phase, Player, Start
 from agent.studio.recipe import Recipe
@@ -276,3 +277,14 @@ def test_numbers_and_rows_of_a_result() -> None:
     assert dict(facts(0.5)) == {"result": 0.5}
     assert rows(tree) == [{"box": "[1, 2]", "label": "a"}]
     assert rows({"n": 1}) == []
+
+
+def test_who_pauses_before_the_first_frame_sees_it() -> None:
+    gate = Gate(paused=False, hurry=False)
+    gate.pause()
+    assert not gate.settled
+    assert gate.wait(0.0)
+    assert gate.settled
+    gate.play()
+    gate.pause()
+    assert gate.settled

@@ -187,8 +187,6 @@ def test_what_an_algorithm_raises_is_shown_and_the_page_goes_on(page: StudioPage
         ("show", "show() raised: RuntimeError: no *luck* in show"),
     ):
         page.choose("Where", where)
-        if where == "draw":
-            page.button("Play").click()
         if where == "show":
             page.view("Own display")
         expect(alert.filter(has_text=says)).to_be_visible()
