@@ -1,4 +1,4 @@
-"""What the algorithms that ship share: reading any pixel format, and painting on a picture."""
+"""What the algorithms that ship share: reading any pixel format, JPEGs, and painting on a picture."""
 
 from collections.abc import Sequence
 
@@ -51,6 +51,20 @@ def _reduced(picture: Picture, width: int | None) -> Picture:
 
 def _uint8(array: cv2.typing.MatLike) -> Picture:
     return np.asarray(array, np.uint8)
+
+
+def from_jpeg(data: bytes) -> Picture:
+    """A JPEG as (H, W, 3) BGR uint8. Raises ValueError when it is none."""
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if found is None:
+        raise ValueError(f"{len(data)} bytes that are no JPEG")
+    return _uint8(found)
+
+
+def to_jpeg(picture: Picture, quality: int) -> bytes:
+    """(H, W, 3) BGR uint8 as JPEG, `quality` 1..100."""
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
 
 
 def seconds(frames: Frames, before: float | None) -> tuple[float, float]:

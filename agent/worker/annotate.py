@@ -3,9 +3,6 @@
 import socket
 from contextlib import suppress
 
-import cv2
-import numpy as np
-
 from agent import log
 from agent.config.secret import Secrets
 from agent.errors import ChannelClosedError
@@ -14,6 +11,7 @@ from agent.ipc.child import WORKER, become_child
 from agent.ipc.recording import Annotated
 from agent.worker.args import AnnotateArgs
 from agent.worker.painter import Painter
+from algos.picture import from_jpeg, to_jpeg
 
 
 def main(sock: socket.socket, args: AnnotateArgs) -> None:
@@ -24,12 +22,11 @@ def main(sock: socket.socket, args: AnnotateArgs) -> None:
         known.learn(about.params)
     log.configure(redact=known.redact)
     log.adopt_process(prints=True)
-    image = np.asarray(cv2.imdecode(np.frombuffer(args.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    image = from_jpeg(args.jpeg)
     top = 0
     for about, data, text in args.results:
         painter = Painter(about)
         painter.show(data, text)
         top = painter.paint(image, top)
-    _, made = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, args.quality])
     with suppress(ChannelClosedError):
-        Channel(sock).send(Annotated(made.tobytes()))
+        Channel(sock).send(Annotated(to_jpeg(image, args.quality)))
