@@ -7,14 +7,18 @@ from types import FrameType
 
 
 class Interrupt:
-    """While it is entered, both signals raise KeyboardInterrupt; a first one waits for what is `held`."""
+    """While it is entered, both signals raise KeyboardInterrupt; a first one waits for what is `held`.
+
+    What is raised may be lost: Python only prints what comes up while an object is being deleted. So that a
+    signal came is remembered, and whoever goes on for long looks at `has_come`.
+    """
 
     def __init__(self) -> None:
         self._is_held = self._has_come = False
 
     @property
     def has_come(self) -> bool:
-        """Whether one came and waits for what is held."""
+        """Whether a signal came."""
         return self._has_come
 
     @contextmanager
@@ -39,10 +43,9 @@ class Interrupt:
             raise KeyboardInterrupt
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._is_held and not self._has_come:
-            self._has_come = True
-            return
-        raise KeyboardInterrupt(number)
+        waits, self._has_come = self._is_held and not self._has_come, True
+        if not waits:
+            raise KeyboardInterrupt(number)
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

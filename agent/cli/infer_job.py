@@ -82,14 +82,17 @@ def work(job: Job) -> int:
             target.abandon()
             return _PIPE_CLOSED
         left = lost = 0
+        is_done = False
         try:
             with interrupt.held():
                 target.end(incomplete, failed=failure is not None)
                 if publisher is not None:
                     incomplete = _drain(publisher, bar, interrupt, job.drain_s) or incomplete
                     left, lost = publisher.left, publisher.lost
+                is_done = True
         except KeyboardInterrupt:
-            incomplete = incomplete or "interrupted"
+            if not is_done:
+                incomplete = incomplete or "interrupted"
     if not (job.quiet or target.broken):
         summary(inference.progress, target, bar.took_s, incomplete=incomplete, left=left, lost=lost)
     if failure is not None:
