@@ -7,11 +7,11 @@ from typing import Any
 from agent.contract import commands as c
 from agent.contract.topics import JPEG_TYPE, Topics
 from agent.delivery.messages import Outgoing
-from agent.errors import Cause, CommandError, SourceError
+from agent.errors import Cause, SourceError
 from agent.ipc.messages import SnapshotTaken
 from agent.supervise.annotations import Annotations
 from agent.supervise.catalog import Catalog
-from agent.supervise.previews import Lease, Previews, TooManyViewersError
+from agent.supervise.previews import Lease, Previews
 from agent.supervise.site import Site
 
 _BEFORE_DRAWING = 95  # quality of the JPEG that is drawn on: it is encoded once more
@@ -70,10 +70,7 @@ class Pictures:
                 quality=command.quality,
                 until_s=time.monotonic() + command.lease_s,
             )
-            try:
-                wish = self._previews.start(command.stream, command.viewer, lease)
-            except TooManyViewersError as err:
-                raise CommandError(429, str(err)) from err
+            wish = self._previews.start(command.stream, command.viewer, lease)
         else:
             wish = self._previews.stop(command.stream, command.viewer)
         return c.Previewed(

@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.infer_algorithms import algorithms
 from agent.cli.infer_sources import expand
-from agent.cli.options import BrokerOption, ConfigOption, settings_with
+from agent.cli.options import BrokerOption, ConfigOption, FolderOption, settings_with
 from agent.config.algorithms import Keyframes, PixelFormat
 from agent.config.ids import ID_PATTERN
 
@@ -59,14 +59,7 @@ def infer(  # noqa: PLR0913  the command's options
         ),
     ] = None,
     config: ConfigOption = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--algorithms",
-            metavar="FOLDER",
-            help="Folder of algorithms; else paths.algorithms of agent.toml.",
-        ),
-    ] = None,
+    folder: FolderOption = None,
     fps: Annotated[float | None, typer.Option(help="Thin frames evenly to so many a second.")] = None,
     position: Annotated[float, typer.Option(help="Begin so many seconds after the first frame.")] = 0.0,
     until: Annotated[float | None, typer.Option(help="End so many seconds after the first frame.")] = None,

@@ -28,6 +28,14 @@ BrokerOption = Annotated[
         "--broker", "-b", metavar="URL", help="Broker to use, e.g. mqtt://10.0.0.2:1883; else agent.toml's."
     ),
 ]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--algorithms",
+        metavar="FOLDER",
+        help="Folder of algorithms; else paths.algorithms of agent.toml.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agent import log
-from agent.cli.options import ConfigOption
+from agent.cli.options import ConfigOption, FolderOption
 from agent.config.settings import load_settings
 
 
@@ -22,14 +22,7 @@ def studio(
         str | None,
         typer.Option("--algorithm", "-a", metavar="KIND", help="Kind to begin with, or a file my_algo.py."),
     ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--algorithms",
-            metavar="FOLDER",
-            help="Folder of algorithms; else paths.algorithms of agent.toml.",
-        ),
-    ] = None,
+    folder: FolderOption = None,
     config: ConfigOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,

@@ -10,7 +10,7 @@ CODES: dict[int, str] = {
     410: "expired before it arrived",
     413: "the payload is too large",
     422: "the arguments are wrong; `error` lists every problem",
-    429: "too many commands a second, a diagnosis while another is gathered, or name look-ups are slow",
+    429: "too many commands a second or viewers, a diagnosis while another is gathered, slow name look-ups",
     500: "the agent failed; `error` says at what",
 }
 """Every code of a reply."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent import log
-from agent.errors import SourceError
+from agent.errors import CommandError, SourceError
 from agent.ipc.messages import SnapshotTaken
 from agent.supervise.snapshots import Snapshots
 from agent.supervise.streams import StreamRun
@@ -38,10 +38,6 @@ class Wish:
     quality: int = 0
 
 
-class TooManyViewersError(Exception):
-    """A limit is reached: says which."""
-
-
 class Previews:
     """Leases by stream and viewer; a task for each stream that somebody looks at."""
 
@@ -66,12 +62,12 @@ class Previews:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def start(self, stream: str, viewer: str, lease: Lease) -> Wish:
-        """Begin, or go on; what all want then. Raises TooManyViewersError."""
+        """Begin, or go on; what all want then. Raises CommandError 429."""
         leases = self._live(stream)
         if viewer not in leases and len(leases) >= MAX_VIEWERS:
-            raise TooManyViewersError(f"stream {stream!r} has {MAX_VIEWERS} viewers already")
+            raise CommandError(429, f"stream {stream!r} has {MAX_VIEWERS} viewers already")
         if stream not in self._tasks and len(self._tasks) >= MAX_STREAMS:
-            raise TooManyViewersError(f"{MAX_STREAMS} streams are being looked at already")
+            raise CommandError(429, f"{MAX_STREAMS} streams are being looked at already")
         self._leases.setdefault(stream, {})[viewer] = lease
         if stream not in self._tasks:
             self._tasks[stream] = asyncio.create_task(self._show(stream))
