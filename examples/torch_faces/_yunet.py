@@ -2,8 +2,8 @@
 
     python examples/torch_faces/_yunet.py yunet_n_dynamic.onnx yunet.pt
 
-That needs `pip install onnx`, once; after it there is nothing but torch. An agent takes no algorithm from a
-file whose name begins with `_`.
+That needs onnx, which comes with the extra, once; after it there is nothing but torch. An agent takes no
+algorithm from a file whose name begins with `_`.
 Source: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023.
 """
 

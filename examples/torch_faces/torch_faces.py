@@ -1,12 +1,13 @@
 """Faces in every frame of a window at once, by YuNet in torch: on a GPU, where there is one.
 
-    pip install 'vedette[torch]' onnx
+    pip install 'vedette[torch]'
     python examples/torch_faces/_yunet.py yunet_n_dynamic.onnx yunet.pt
     vedette infer people.mp4 -a examples/torch_faces/torch_faces.py -p model=yunet.pt --frame-count 8
 
 What it shows: torch is imported in `init()` only, as the agent imports this file to list kinds, too;
 pixels go to the device once, as bytes, and all frames together; everything stays there until few numbers are
-left, and these come back once; what is returned are plain values.
+left, and these come back once; what is returned are plain values. One instance, and so one copy of the
+network, serves all streams.
 """
 
 from pathlib import Path
@@ -27,6 +28,7 @@ class TorchFaces(BaseAlgo):
     """Finds faces: `objects` of the newest frame, in shares of the picture, and a count for each frame."""
 
     kind: ClassVar[str] = "torch_faces"
+    shared: ClassVar[bool] = True
     stateless: ClassVar[bool] = True
 
     class Params(BaseAlgo.Params):
@@ -45,7 +47,7 @@ class TorchFaces(BaseAlgo):
     params: Params
 
     def init(self) -> None:
-        """Load the model, onto its device."""
+        """Load the model onto its device, and warm it up."""
         try:
             import torch  # noqa: PLC0415  an extra, and large
         except ImportError as err:
@@ -62,6 +64,8 @@ class TorchFaces(BaseAlgo):
         # weights_only: a file of weights may be of strangers, and is to run no code of theirs.
         network.load_state_dict(torch.load(self.params.model, map_location="cpu", weights_only=True))
         self._network = network.eval().to(self._device)
+        with torch.inference_mode():  # the first run chooses kernels: it is not to count as a slow one
+            self._candidates(np.zeros((1, 480, 640, 3), np.uint8))
 
     def run(self, frames: Frames) -> dict[str, Any]:
         """Look at all pictures of the window."""
