@@ -260,8 +260,8 @@ def _delivery(
         subscriptions=(*topics.commands, topics.stream_statuses),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
         on_link=lambda link: _call(loop, _on_link, pulse, link),
-        will=device_status(topics, DeviceState.LOST, epoch),
-        farewell=partial(device_status, topics, DeviceState.OFFLINE, epoch),
+        will=device_status(topics, settings.device, DeviceState.LOST, epoch),
+        farewell=partial(device_status, topics, settings.device, DeviceState.OFFLINE, epoch),
         drain_rate=settings.delivery.drain_rate,
         keep_unmatched=settings.delivery.unmatched == "keep",
         spool=SpoolSettings(
@@ -274,7 +274,7 @@ def _delivery(
         ),
     )
     delivery.ledger.accepted(epoch, 0)
-    delivery.put(device_status(topics, DeviceState.ONLINE, epoch))
+    delivery.put(device_status(topics, settings.device, DeviceState.ONLINE, epoch))
     return delivery
 
 

@@ -13,6 +13,7 @@ from agent.config.algorithms import AlgorithmConfig
 from agent.config.secret import Secret, Secrets, redacted
 from agent.config.settings import Settings
 from agent.config.streams import StreamConfig
+from agent.config.tables import DeviceConfig
 from agent.contract import commands as c
 from agent.contract.info import Info, KindInfo, LimitsInfo, VerbInfo
 from agent.contract.status import DeviceState, DeviceStatus, Reported
@@ -39,9 +40,16 @@ from agent.supervise.site import Site
 JSON = "application/json"
 
 
-def device_status(topics: Topics, state: DeviceState, epoch: int) -> Outgoing:
+def device_status(topics: Topics, device: DeviceConfig, state: DeviceState, epoch: int) -> Outgoing:
     """The retained status of the device; as `lost` it is the last will."""
-    status = DeviceStatus(state=state, epoch=epoch, time=time.time_ns() // 1000)
+    status = DeviceStatus(
+        state=state,
+        epoch=epoch,
+        time=time.time_ns() // 1000,
+        version=about.version(),
+        groups=list(device.groups),
+        labels=redacted(device.labels),
+    )
     return Outgoing(
         topic=topics.status, payload=status.json_bytes(), kind="state", retain=True, content_type=JSON
     )

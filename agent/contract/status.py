@@ -38,11 +38,17 @@ class DeviceState(StrEnum):
 
 
 class DeviceStatus(Payload):
-    """Whether the agent is there; `lost` is the last will, and has the time of its connect."""
+    """Whether the agent is there; `lost` is the last will, and has the time of its connect.
+
+    It names what a list of a thousand devices shows, so that nobody has to read as many `info`.
+    """
 
     state: DeviceState = Field(description="online, offline (ended in good order) or lost (last will)")
     epoch: int = Field(ge=0, description="start counter of the agent on this device; grows by one a start")
     time: int = Field(description="when this was written, microseconds since the Unix epoch")
+    version: str = Field(default="", description="of Vedette; this and what follows is in `info` as well")
+    groups: list[str] = Field(default=[], description="that the device belongs to")
+    labels: dict[str, str] = Field(default={}, description="of the device, to find it by")
 
 
 class StreamState(StrEnum):

@@ -100,7 +100,14 @@ def test_status_documents_are_json_and_come_back() -> None:
     assert tree["streams"]["door"]["frames"]["received"] == 0
     assert Reported.model_validate(tree).algorithms == {"m": algorithm}
     status = DeviceStatus(state=DeviceState.LOST, epoch=2, time=T)
-    assert json.loads(status.json_bytes()) == {"state": "lost", "epoch": 2, "time": T}
+    assert json.loads(status.json_bytes()) == {
+        "state": "lost",
+        "epoch": 2,
+        "time": T,
+        "version": "",
+        "groups": [],
+        "labels": {},
+    }
     assert DeviceStatus.model_validate_json(b'{"state":"online","epoch":1,"time":1,"later":{}}').epoch == 1
 
 
