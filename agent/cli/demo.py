@@ -1,9 +1,8 @@
 """`vedette demo`: the whole agent on a test scene or a source, with a broker inside, shown live."""
 
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +10,17 @@ import typer
 from rich.text import Text
 
 from agent.cli.demo_agent import DEVICE, DemoAgent
+from agent.cli.leaving import deaf_when_leaving, interrupted_by_signals
 from agent.cli.observed import Notice, Observed
 from agent.cli.options import visitor_id
 from agent.cli.screen import LineScreen
 from agent.cli.watch import follow, screen_for
 from agent.config.secret import redact_url
 from agent.contract.topics import DEFAULT_PREFIX
+from agent.dashboard.errors import DashboardError
+from agent.dashboard.files import load
+from agent.dashboard.opening import Opening
+from agent.dashboard.server import DashboardServer
 from agent.delivery.client import Client
 from agent.delivery.embedded import EmbeddedBroker
 from agent.delivery.endpoint import Endpoint
@@ -37,16 +41,16 @@ def demo(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="End so long after the first result; else at Ctrl-C.")
     ] = None,
+    dashboard: Annotated[bool, typer.Option(help="Serve the dashboard, too, on this machine only.")] = True,  # noqa: FBT002  typer's flag
 ) -> None:
     """Try Vedette out: a test scene or your own source, three algorithms, results live.
 
     Starts a real agent with a broker inside, on this machine only, in a temporary folder; nothing is left.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    interrupted_by_signals()
     url, loop = _resolved(source)
     observed = Observed(DEFAULT_PREFIX, DEVICE)
-    with suppress(KeyboardInterrupt), EmbeddedBroker() as broker:
+    with suppress(KeyboardInterrupt), EmbeddedBroker() as broker, _served(broker, wanted=dashboard) as told:
         head = Text.assemble(
             ("Vedette demo", "bold"),
             ("  on ", "dim"),
@@ -54,6 +58,7 @@ def demo(
             ("\nThe broker inside is for trying out only", "bold yellow"),
             (": no password, no TLS, nothing kept, this machine alone.", "yellow"),
             (f"\nListen along: vedette watch --broker {broker.url}", "dim"),
+            told,
         )
         screen = screen_for(observed, head, "Ctrl-C ends")
         if isinstance(screen, LineScreen):
@@ -68,7 +73,7 @@ def demo(
                     screen.show(Notice(DEVICE, complaint, bad=True))
                 return ending.reached()
 
-            with Client(endpoint) as client, screen, _deaf_when_leaving():
+            with Client(endpoint) as client, screen, deaf_when_leaving():
                 client.subscribe(observed.filters)
                 follow(client, observed, screen, over)
     if seconds is not None and not observed.results:
@@ -77,13 +82,20 @@ def demo(
 
 
 @contextmanager
-def _deaf_when_leaving() -> Iterator[None]:
-    """From the end of the block on, a second Ctrl-C cannot leave anything half ended."""
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+def _served(broker: EmbeddedBroker, *, wanted: bool) -> Iterator[str]:
+    """What there is to say of the dashboard, which is served meanwhile; empty: nothing."""
+    if not wanted:
+        yield ""
+        return
+    opening = Opening.at(broker.websocket_url, prefix=DEFAULT_PREFIX, connect=True)
+    with ExitStack() as lifetime:
+        try:
+            server = lifetime.enter_context(DashboardServer(load(), opening, host="127.0.0.1", port=0))
+        except DashboardError as err:
+            told = f"none, for {err}"
+        else:
+            told = server.url
+        yield f"\nDashboard: {told}"
 
 
 class _Ending:

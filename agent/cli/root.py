@@ -9,6 +9,7 @@ import typer
 
 from agent.cli.call import call
 from agent.cli.check import check
+from agent.cli.dashboard import dashboard
 from agent.cli.demo import demo
 from agent.cli.diag import diag
 from agent.cli.infer import infer
@@ -70,6 +71,13 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
             "vedette infer walk.mp4 -a motion --interval 0.5 --out walk.jsonl",
             "vedette infer 'clips/*.mp4' -a my_algo.py -p level=12 --record 'drawn/{stream}.mp4' --out -",
             "vedette infer walk.mp4 --config algorithms.toml --publish",
+        ),
+    ),
+    (
+        dashboard,
+        (
+            "vedette dashboard --broker ws://10.0.0.2:9001 --open",
+            "vedette dashboard --export /var/www/vedette",
         ),
     ),
     (studio, ("vedette studio", "vedette studio walk.mp4 -a my_algo.py")),

@@ -29,7 +29,7 @@ from tests.watcher import Watcher
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("run", "demo", "watch", "call", "diag", "check"),
-    *("infer", "keys", "kinds", "new", "schema", "studio"),
+    *("dashboard", "infer", "keys", "kinds", "new", "schema", "studio"),
 )
 SCENE = "test://scene?size=320x180&fps=25&seed=1"
 
