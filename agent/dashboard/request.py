@@ -76,6 +76,8 @@ class Request(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The status in words; nothing of the request comes back."""
         del message, explain
+        if self.request_version == "HTTP/0.9":  # or what it is was not understood
+            self.request_version = "HTTP/1.0"  # else the answer has no headers
         status = HTTPStatus(code)
         body = f"{status.value} {status.phrase}\n".encode()
         self._begin(
@@ -115,7 +117,6 @@ class Request(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         if self.request_version == "HTTP/0.9":
-            self.request_version = "HTTP/1.0"  # else the answer has no headers
             self.send_error(HTTPStatus.BAD_REQUEST)
             return
         path = self.path.partition("?")[0]

@@ -63,6 +63,11 @@ class DashboardServer:
         return self._port if self._server is None else int(self._server.server_address[1])
 
     @property
+    def connections(self) -> int:
+        """How many are open now."""
+        return 0 if self._server is None else self._server.connections
+
+    @property
     def url(self) -> str:
         """What to open in a browser on this machine, or on another if it listens on more than loopback."""
         shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(self._host, self._host)  # noqa: S104  compared
@@ -104,6 +109,12 @@ class _Server(ThreadingTCPServer):
         self._lock = threading.Lock()
         self.address_family = family
         super().__init__(place, partial(Request, files=files))
+
+    @property
+    def connections(self) -> int:
+        """How many are open now."""
+        with self._lock:
+            return len(self._open)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  likewise
         """Begin a thread for it, or turn it away."""
