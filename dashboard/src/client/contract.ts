@@ -7,15 +7,7 @@ export type AlgorithmState = "idle" | "starting" | "running" | "retrying" | "bro
 /**
  * Why a source gives no frames; part of the MQTT contract.
  */
-export type Cause =
-  | "auth"
-  | "not-found"
-  | "refused"
-  | "timeout"
-  | "codec"
-  | "corrupt"
-  | "ended"
-  | "forbidden";
+export type Cause = "auth" | "not-found" | "refused" | "timeout" | "codec" | "corrupt" | "ended" | "forbidden";
 /**
  * Whether the agent is there.
  */
@@ -330,7 +322,7 @@ export interface RecordingStatus {
 /**
  * List the algorithms with their settings and status.
  */
-export type AlgorithmList = {};
+export interface AlgorithmList {}
 /**
  * Some settings of a AlgorithmPatch.
  */
@@ -456,7 +448,7 @@ export interface Changed {
 /**
  * The configuration in force, without secrets.
  */
-export type ConfigGet = {};
+export interface ConfigGet {}
 /**
  * The configuration in force.
  */
@@ -474,6 +466,8 @@ export interface ConfigShown {
 }
 /**
  * Whether the agent is there; `lost` is the last will, and has the time of its connect.
+ *
+ * It names what a list of a thousand devices shows, so that nobody has to read as many `info`.
  */
 export interface DeviceStatus {
   /**
@@ -488,6 +482,20 @@ export interface DeviceStatus {
    * when this was written, microseconds since the Unix epoch
    */
   time: number;
+  /**
+   * of Vedette; this and what follows is in `info` as well
+   */
+  version?: string;
+  /**
+   * that the device belongs to
+   */
+  groups?: string[];
+  /**
+   * of the device, to find it by
+   */
+  labels?: {
+    [k: string]: string;
+  };
 }
 /**
  * Gather what helps to find out what is wrong, without secrets, in one file; one at a time, else 429.
@@ -928,7 +936,7 @@ export interface LogSetLevel {
 /**
  * Ask whether the agent listens.
  */
-export type Ping = {};
+export interface Ping {}
 /**
  * The agent listens.
  */
@@ -1477,7 +1485,7 @@ export interface SnapshotTaken {
 /**
  * Everything that runs, as on the `reported` topic; each item says where it comes from.
  */
-export type StateGet = {};
+export interface StateGet {}
 /**
  * One named video source on this device.
  */
@@ -1539,7 +1547,7 @@ export interface StreamItem {
 /**
  * List the streams with their settings and status.
  */
-export type StreamList = {};
+export interface StreamList {}
 /**
  * Some settings of a StreamPatch.
  */

@@ -1,0 +1,63 @@
+/** Commands that need no form; those that destroy ask first. */
+
+import { useSignal } from "@preact/signals";
+import { command } from "../state/commands";
+import type { Fleet } from "../state/fleet";
+import { Dialog } from "../ui/parts";
+
+/** Ask; what comes of it is shown among the commands. */
+export function act(fleet: Fleet, device: string, verb: string, args: Record<string, unknown>): void {
+  command(fleet, device, verb, args).catch(() => undefined);
+}
+
+export interface Removal {
+  verb: "stream.remove" | "algorithm.remove";
+  id: string;
+}
+
+export function RemoveDialog(props: { fleet: Fleet; device: string; removal: Removal; onClose(): void }) {
+  const { fleet, device, removal, onClose } = props;
+  const busy = useSignal(false);
+  const wrong = useSignal<string | null>(null);
+  const what = removal.verb === "stream.remove" ? "stream" : "algorithm";
+  const submit = async () => {
+    busy.value = true;
+    wrong.value = null;
+    try {
+      await command(fleet, device, removal.verb, { id: removal.id });
+      onClose();
+    } catch (error) {
+      wrong.value = error instanceof Error ? error.message : String(error);
+    }
+    busy.value = false;
+  };
+  return (
+    <Dialog
+      title={`Remove ${what} ${removal.id}?`}
+      onClose={onClose}
+      onSubmit={submit}
+      foot={
+        <span class="end">
+          <button type="button" onClick={onClose}>
+            Keep it
+          </button>
+          <button type="submit" class="danger primary" disabled={busy.value}>
+            {busy.value ? "Removing …" : `Remove ${what}`}
+          </button>
+        </span>
+      }
+    >
+      <p>
+        {what === "stream"
+          ? `${device} closes the source, and its algorithms get no more frames of it. `
+          : `${device} ends its workers. `}
+        Results that were made are still delivered. Its settings are gone.
+      </p>
+      {wrong.value !== null && (
+        <p class="note" data-tone="bad" role="alert">
+          {wrong.value}
+        </p>
+      )}
+    </Dialog>
+  );
+}
