@@ -16,6 +16,7 @@ from agent.config.tables import EMBEDDED, DeliveryConfig
 from agent.contract.status import DeviceState
 from agent.contract.topics import Topics
 from agent.control.control import Control
+from agent.control.desired import Desired
 from agent.control.messages import CommandMessage
 from agent.control.store import Store
 from agent.delivery.announcer import Announcer
@@ -25,8 +26,11 @@ from agent.delivery.messages import Inbound, Kind, Link, LinkState
 from agent.delivery.sink_delivery import SinkDelivery, Sinks
 from agent.delivery.spool import Bounds
 from agent.errors import ConfigError, StateError
+from agent.health import about
 from agent.health.listener import CONNECTION_LIMIT_S, HealthListener
 from agent.health.pulse import Part, Pulse
+from agent.homeassistant.announcements import Announcements, subscriptions
+from agent.homeassistant.entities import Drafts
 from agent.measure import Measure
 from agent.running import Here, device_status
 from agent.supervise.forkserver import prepare_children
@@ -96,8 +100,19 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             ready=pulse.ready,
         )
         await stack.enter_async_context(health)
+        announcements = Announcements(
+            Drafts.of(settings, topics, about.version()),
+            settings.paths.state_dir,
+            publish=here.put_state,
+            settled=lambda: delivery.unsettled_states() == 0,
+        )
         await here.catalog.refresh()
         here.tell_info()
+
+        def want(desired: Desired) -> None:
+            here.want(desired)
+            announcements.want(desired.streams, (item.config for item in desired.algorithms.values()))
+
         control = Control(
             settings,
             store,
@@ -106,7 +121,7 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             actions=here,
             checks=here,
             publish=here.reply,
-            on_desired=here.want,
+            on_desired=want,
             redact=secrets.redact,
             learn=partial(secrets.learn, whose="passing"),
         )
@@ -132,11 +147,12 @@ async def _run(settings: Settings, reload: Reload, secrets: Secrets, store: Stor
             Part(name="listener", limit_s=CONNECTION_LIMIT_S, owes_since=health.owes_since),
         )
         await control.reload(settings)
-        here.want(control.desired)
+        want(control.desired)
         works = [
             asyncio.create_task(stop.wait()),
-            asyncio.create_task(_hear(inbound, topics, control, here)),
+            asyncio.create_task(_hear(inbound, topics, control, here, announcements)),
             asyncio.create_task(_reload(reloading, reload, control, here, notifier)),
+            asyncio.create_task(announcements.run()),
             asyncio.create_task(pulse.beat(tick)),
         ]
         pulse.started = True
@@ -158,7 +174,9 @@ async def _end(works: list[asyncio.Task[Any]]) -> None:
             raise outcome
 
 
-async def _hear(inbound: asyncio.Queue[Inbound], topics: Topics, control: Control, here: Here) -> None:
+async def _hear(
+    inbound: asyncio.Queue[Inbound], topics: Topics, control: Control, here: Here, told: Announcements
+) -> None:
     """What comes from the broker. Each command is a task: a snapshot that takes long holds up no ping."""
     at_work: set[asyncio.Task[None]] = set()
 
@@ -169,6 +187,8 @@ async def _hear(inbound: asyncio.Queue[Inbound], topics: Topics, control: Contro
 
     while True:
         message = await inbound.get()
+        if told.heard(message.topic, message.payload):
+            continue
         stream = topics.stream_of_status(message.topic)
         if stream is not None:
             if message.payload:
@@ -257,7 +277,7 @@ def _delivery(
             url=url,
             client_id=settings.broker.client_id or f"vedette-{settings.device.id}",
         ),
-        subscriptions=(*topics.commands, topics.stream_statuses),
+        subscriptions=(*topics.commands, topics.stream_statuses, *subscriptions(settings)),
         on_inbound=lambda message: _call(loop, _enqueue, inbound, message),
         on_link=lambda link: _call(loop, _on_link, pulse, link),
         will=device_status(topics, settings.device, DeviceState.LOST, epoch),

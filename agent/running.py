@@ -78,7 +78,7 @@ class Here:
         self._sinks = sinks
         self.sequencer = Sequencer(topics, settings.device.id, epoch)
         self._results = Results(settings, self.sequencer, put, sinks)
-        self._herald = Herald(topics, self._put_state)
+        self._herald = Herald(topics, self.put_state)
         self._began_s = time.monotonic()
         self._revision = 0
         self._told_soon = False
@@ -195,7 +195,7 @@ class Here:
                 require_signature=security.require_signature,
             ),
         )
-        self._put_state(self._topics.info, info.json_bytes())
+        self.put_state(self._topics.info, info.json_bytes())
 
     def _learn(self, configs: Iterable[StreamConfig | AlgorithmConfig]) -> None:
         """Mask the passwords that stand in these; in each of them once."""
@@ -203,7 +203,8 @@ class Here:
         new = [config for key, config in self._learned.items() if key not in known]
         self._secrets.learn([config.model_dump(mode="json") for config in new])
 
-    def _put_state(self, topic: str, payload: bytes) -> None:
+    def put_state(self, topic: str, payload: bytes) -> None:
+        """Publish a retained document; an empty payload clears the topic."""
         self._put(Outgoing(topic=topic, payload=payload, kind="state", retain=True, content_type=JSON))
 
     def take_settings(self, settings: Settings) -> None:

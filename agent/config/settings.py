@@ -21,6 +21,7 @@ from agent.config.addresses import source_problem
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.document import read_toml
 from agent.config.environment import DELIMITER, PREFIX, json_of, unusable_variables, with_variable
+from agent.config.homeassistant import HomeAssistantConfig
 from agent.config.ids import ID_PATTERN, MAX_ITEMS
 from agent.config.nearest import did_you_mean
 from agent.config.problems import MAX_PROBLEMS, problems_of, readable
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     recordings: RecordingsConfig = Field(default_factory=RecordingsConfig)
     health: HealthConfig = Field(default_factory=HealthConfig)
+    homeassistant: HomeAssistantConfig = Field(default_factory=HomeAssistantConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     streams: tuple[StreamConfig, ...] = Field(default=(), max_length=MAX_ITEMS)
     algorithms: tuple[AlgorithmConfig, ...] = Field(default=(), max_length=MAX_ITEMS)
@@ -96,6 +98,8 @@ class Settings(BaseSettings):
             {index: stream.source for index, stream in enumerate(self.streams)},
             [sink.id for sink in self.sinks],
         )
+        if (problem := self.homeassistant.problem_with(self.delivery.codec)) is not None:
+            problems.append(problem)
         if problems:
             raise ValueError("\n".join(problems))
         return self
