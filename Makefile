@@ -64,7 +64,7 @@ bench: .venv-bench/bench.stamp ## measure, beside others; an hour; ARGS="demand 
 
 .PHONY: clean
 clean: ## remove environments and caches
-	rm -rf .venv .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-bench .venv-homeassistant build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find agent algos tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment of the tests can do the demo too.

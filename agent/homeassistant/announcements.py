@@ -7,7 +7,7 @@ from typing import Final, NoReturn, get_args
 
 from agent import log
 from agent.config.algorithms import AlgorithmConfig
-from agent.config.homeassistant import HomeAssistantConfig
+from agent.config.settings import Settings
 from agent.contract.homeassistant import BORN, Discovery, DiscoveryTopics, Removed
 from agent.homeassistant.entities import Drafts, Wanted
 from agent.homeassistant.memory import Announced, Memory, components_in
@@ -23,11 +23,11 @@ MAX_LEFT: Final = 2_000  # documents of an earlier agent that are cleared; the s
 _PLATFORMS: Final = frozenset(get_args(Removed.model_fields["platform"].annotation))
 
 
-def subscriptions(config: HomeAssistantConfig, device: str) -> tuple[str, ...]:
+def subscriptions(settings: Settings) -> tuple[str, ...]:
     """What the agent has to hear for this; nothing when it is turned off."""
-    if not config.enabled:
+    if not settings.homeassistant.enabled:
         return ()
-    topics = DiscoveryTopics(config.discovery_prefix, device)
+    topics = DiscoveryTopics(settings.homeassistant.discovery_prefix, settings.device.id)
     return (topics.birth, topics.streams)
 
 

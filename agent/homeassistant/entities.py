@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agent.config.algorithms import AlgorithmConfig
 from agent.config.homeassistant import EVERY, HomeAssistantConfig
+from agent.config.settings import Settings
 from agent.contract.homeassistant import (
     Availability,
     BinarySensor,
@@ -20,6 +21,7 @@ from agent.contract.homeassistant import (
     DiscoveryOrigin,
     DiscoveryTopics,
     Image,
+    Removed,
     Sensor,
 )
 from agent.contract.topics import JPEG_TYPE, Topics
@@ -116,6 +118,16 @@ class Drafts:
     version: str
     signed_only: bool = False  # commands of Home Assistant would be refused: it signs none
 
+    @classmethod
+    def of(cls, settings: Settings, topics: Topics, version: str) -> "Drafts":
+        """As agent.toml says; `version` is Vedette's."""
+        return cls(
+            config=settings.homeassistant,
+            topics=topics,
+            version=version,
+            signed_only=settings.security.require_signature,
+        )
+
     @property
     def discovery(self) -> DiscoveryTopics:
         """Where they go."""
@@ -163,7 +175,7 @@ class Drafts:
 
     def _stream(self, stream: str, algorithms: Sequence[AlgorithmConfig]) -> Discovery:
         identifier = f"{self._identifier}/s/{stream}"
-        components = dict(self._of_stream(stream, identifier))
+        components: dict[str, Component | Removed] = dict(self._of_stream(stream, identifier))
         for algorithm in algorithms:
             components |= self._of_pair(stream, identifier, algorithm)
         return Discovery(

@@ -2,7 +2,8 @@
 
 Invariant: none raises, whatever an algorithm returned; what is not there is `None`, which Home Assistant
 shows as unknown. `value_json` is undefined when a payload is no JSON, as when a topic is cleared. Maps are
-read by `['key']`, never by `.key`, which would find methods.
+read by `['key']`, never by `.key`, which would find methods; what is undefined would count as a sequence,
+so it is made none.
 """
 
 import json
@@ -24,7 +25,7 @@ _COUNT: Final = (
     + "{% if data is mapping %}"
     + "{% if data['count'] is number %}{% set found.count = data['count'] | int %}{% endif %}"
     + f"{{% for key in {json.dumps(COUNTED)} if found.count is none %}}"
-    + "{% set rows = data[key] %}"
+    + "{% set rows = data[key] | default(none) %}"
     + "{% if rows is mapping %}{% set found.count = 1 %}"
     + "{% elif rows is sequence and rows is not string %}"
     # A bare row of numbers stands for a list of one.
@@ -91,14 +92,14 @@ def number(path: str) -> str:
 def rows(key: str) -> str:
     """How long a list of a result is."""
     return (
-        f"{_DATA}{{% set rows = data['{key}'] if data is mapping else none %}}"
+        f"{_DATA}{{% set rows = data['{key}'] | default(none) if data is mapping else none %}}"
         "{{ rows | length if rows is sequence and rows is not string else 'None' }}"
     )
 
 
 def attributes(keys: Sequence[str]) -> str:
     """Some keys of a document, as attributes."""
-    pairs = ", ".join(f"'{key}': value_json['{key}']" for key in keys)
+    pairs = ", ".join(f"'{key}': value_json['{key}'] | default(none)" for key in keys)
     return f"{{{{ ({{{pairs}}} if value_json is mapping else {{}}) | tojson }}}}"
 
 

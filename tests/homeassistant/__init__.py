@@ -1,0 +1,1 @@
+"""What Home Assistant takes: rules of its discovery documents, and the real one beside the real agent."""

@@ -1,0 +1,159 @@
+"""The real Home Assistant beside the real agent: `tools/homeassistant-check` calls this with its Python."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.broker import Mosquitto
+from tests.homeassistant.real import RealHomeAssistant
+from tests.homeassistant.rules import WRONG, problems
+from tests.system.agent_process import AgentProcess
+from tests.waiting import eventually
+from tests.watcher import Watcher
+
+SCENE = {"id": "scene", "source": "test://scene?size=640x360&fps=25&seed=1&shapes=3"}
+BOXES = '''
+from algos import BaseAlgo
+
+class Boxes(BaseAlgo):
+    """Two boxes, and a number."""
+
+    def run(self, frames):
+        return {"objects": [{"box": [0.1, 0.1, 0.2, 0.2]}] * 2, "left": {"count": 7}}
+'''
+ALGORITHMS: list[dict[str, Any]] = [
+    {"id": "movement", "kind": "motion", "interval": 0.2},
+    {"id": "camera.health", "kind": "quality", "interval": 0.2},
+    {"id": "codes", "kind": "codes", "interval": 0.2},
+    {"id": "facts", "kind": "probe", "interval": 0.2},
+    {"id": "boxes", "kind": "Boxes", "interval": 0.2},
+]
+# Of its HTTP server, and of its own loading of several platforms at once.
+NOT_OURS = ("aiohttp_fast_zlib: ", "homeassistant.helpers.frame: Detected code that calls async_forward")
+
+
+def say(text: str) -> None:
+    """Where it is."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(python: str) -> None:
+    """Raises AssertionError when anything is not as the documents say."""
+    with tempfile.TemporaryDirectory() as name, Mosquitto(Path(name) / "mosquitto") as broker:
+        folder = Path(name)
+        agent = AgentProcess(folder, broker.url)
+        agent.add_kind("boxes", BOXES)
+
+        def configure(*, enabled: bool = True) -> None:
+            agent.configure(
+                streams=[SCENE],
+                algorithms=ALGORITHMS,
+                delivery={"codec": "both"},
+                homeassistant={"enabled": enabled, "fields": {"boxes": ["left.count"]}},
+            )
+
+        configure()
+        with (
+            RealHomeAssistant(python, int(broker.url.rsplit(":", 1)[1]), folder / "homeassistant") as home,
+            Watcher(broker.url, filters=["homeassistant/#", "vedette/#"]) as watcher,
+            agent,
+        ):
+            watcher.device = agent.device
+            try:
+                look(home, agent, watcher)
+            except AssertionError:
+                say("\n".join(home.ask("complaints")))
+                reported = watcher.latest("d/+/reported")["algorithms"]
+                say("\n".join(f"{name}: {one['state']} {one['error']}" for name, one in reported.items()))
+                raise
+            judge(home, watcher)
+            change(home, agent, watcher)
+            agent.terminate()
+            root = f"vedette/{agent.device}"
+            home.wait_for_state(f"{root}/connection", "off")
+            home.wait_for_state(f"{root}/s/scene/state", "unavailable")
+            configure(enabled=False)
+            agent.start()
+            eventually(lambda: not home.entities(), 40.0, "nothing is left when it is turned off")
+            say("turned off: every entity is gone")
+            complaints = [line for line in home.ask("complaints") if not line.startswith(NOT_OURS)]
+            assert not complaints, complaints
+            say("it has logged no warning")
+
+
+def look(home: RealHomeAssistant, agent: AgentProcess, watcher: Watcher) -> None:
+    """Every entity is there, and has a state."""
+    root = f"vedette/{agent.device}"
+    scene = f"{root}/s/scene"
+    expected = {
+        f"{root}/connection": ("on",),
+        f"{scene}/state": ("running",),
+        f"{scene}/problem": ("off",),
+        f"{scene}/a/movement/motion": ("on", "off"),
+        f"{scene}/a/movement/regions": tuple(map(str, range(33))),
+        f"{scene}/a/camera.health/problem": ("on", "off"),
+        f"{scene}/a/codes/count": ("0",),
+        f"{scene}/a/boxes/occupancy": ("on",),
+        f"{scene}/a/boxes/count": ("2",),
+        f"{scene}/a/boxes/left.count": ("7",),
+    }
+    for unique_id, states in expected.items():
+        home.wait_for_state(unique_id, *states)
+    eventually(lambda: float(home.entities()[f"{scene}/fps"]["state"]) > 1, 40.0, "frame rate")
+    eventually(lambda: float(home.entities()[f"{scene}/a/facts/brightness"]["state"]) > 1, 40.0)
+    entities = home.entities()
+    assert entities.keys() == {
+        *expected,
+        *(f"{scene}/{name}" for name in ("fps", "snapshot", "take_snapshot")),
+        f"{scene}/a/facts/brightness",
+    }
+    assert entities[f"{scene}/state"]["attributes"]["width"] == 640
+    assert entities[f"{scene}/state"]["via"] == agent.device
+    picture = entities[f"{scene}/snapshot"]["entity"]
+    for _ in range(2):  # the second is no repetition of the first
+        since = len(watcher.messages)
+        home.ask("press", entity=entities[f"{scene}/take_snapshot"]["entity"])
+        watcher.wait_for(lambda message: message.topic.endswith("/snapshot"), 20.0, since=since)
+    eventually(lambda: (home.image(picture) or b"").startswith(b"\xff\xd8"), 10.0, "it has the picture")
+    say(f"{len(entities)} entities have their states, and the button takes snapshots:")
+    for unique_id, entity in sorted(entities.items()):
+        say(f"  {entity['entity']} = {home.entities()[unique_id]['state']}")
+
+
+def judge(home: RealHomeAssistant, watcher: Watcher) -> None:
+    """Its schemas and the rules that the test suite checks with are of one opinion."""
+    documents = [
+        message.document
+        for message in watcher.messages
+        if message.topic.startswith("homeassistant/device/") and message.payload
+    ]
+    assert documents
+    for document in documents:
+        assert home.ask("judge", payload=document)["problem"] is None
+        assert not problems(document)
+        for what, wrong in WRONG(document):
+            assert home.ask("judge", payload=wrong)["problem"] is not None, what
+            assert problems(wrong), what
+    say(f"{len(documents)} documents: its schemas and our rules agree, also about wrong ones")
+
+
+def change(home: RealHomeAssistant, agent: AgentProcess, watcher: Watcher) -> None:
+    """Entities come and go with streams and algorithms."""
+    root = f"vedette/{agent.device}"
+    assert watcher.call("stream.add", {"id": "door", "source": SCENE["source"]})["code"] == 200
+    home.wait_for_state(f"{root}/s/door/state", "running")
+    home.wait_for_state(f"{root}/s/door/a/boxes/count", "2")
+    assert watcher.call("stream.pause", {"id": "door"})["code"] == 200
+    home.wait_for_state(f"{root}/s/door/a/boxes/count", "unavailable")
+    home.wait_for_state(f"{root}/s/door/state", "paused")
+    assert watcher.call("algorithm.remove", {"id": "boxes"})["code"] == 200
+    eventually(lambda: not any("/a/boxes/" in name for name in home.entities()), 40.0, "its entities go")
+    assert watcher.call("stream.remove", {"id": "door"})["code"] == 200
+    eventually(lambda: not any("/s/door/" in name for name in home.entities()), 40.0, "they go")
+    say("entities came and went with a stream and an algorithm")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
