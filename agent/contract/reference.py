@@ -16,6 +16,7 @@ from agent.contract.codes import CODES
 from agent.contract.commands import BURST_S, MAX_CLIENTS, QUIET_S, Reply, Request
 from agent.contract.decode import COMMAND_LIMITS
 from agent.contract.reference_documents import status_documents
+from agent.contract.reference_homeassistant import homeassistant
 from agent.contract.result import Result
 from agent.contract.signed import MAX_AHEAD_S, SIGNED_MARK, SignedRequest
 from agent.contract.status import (
@@ -38,7 +39,8 @@ def documents() -> dict[str, str]:
 
 def markdown() -> str:
     """The reference for people."""
-    parts = (_topics(), _results(), status_documents(), _commands(), *(map(_verb, VERBS.values())), _limits())
+    verbs = map(_verb, VERBS.values())
+    parts = (_topics(), _results(), status_documents(), _commands(), *verbs, _limits(), homeassistant())
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

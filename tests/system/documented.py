@@ -1,6 +1,7 @@
 """The broker of docs/broker.md: its very files, with the folder and the ports of a test."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,15 +9,21 @@ from tests.broker import Mosquitto, free_port, password_line
 from tests.certificates import Authority, Pair
 
 FILES = Path(__file__).parents[2] / "docs" / "mosquitto"
-PASSWORDS = {"dashboard": "pa55word-1", "operator": "pa55word-2"}
+PASSWORDS = {"dashboard": "pa55word-1", "operator": "pa55word-2", "homeassistant": "pa55word-3"}
 
 
 class DocumentedBroker(Mosquitto):
     """As `Mosquitto`; `issue` makes a device's certificate, and `revoke` ends some, at the next start."""
 
-    def __init__(self, folder: Path, certificates: Path | None = None) -> None:
-        """`certificates` is a folder that has them all; else they are made here."""
+    def __init__(
+        self, folder: Path, certificates: Path | None = None, *, homeassistant: bool = False
+    ) -> None:
+        """`certificates` is a folder that has them all; else they are made here.
+
+        With `homeassistant` the lines that are commented out for it are in force.
+        """
         super().__init__(folder)
+        self._homeassistant = homeassistant
         folder.mkdir(parents=True)
         self.authority = Authority(folder, "ca")
         self.authority.issue("server", server=True)
@@ -54,7 +61,10 @@ class DocumentedBroker(Mosquitto):
         first += "user root\n" if os.getuid() == 0 else ""
         (self.folder / "mosquitto.conf").write_text(first + text, "utf-8")
         for name in ("acl-devices", "acl-people"):
-            shutil.copy(FILES / name, self.folder / name)
+            rights = (FILES / name).read_text("utf-8")
+            if self._homeassistant:
+                rights = re.sub(r"^#(?=pattern |topic |user )", "", rights, flags=re.MULTILINE)
+            (self.folder / name).write_text(rights, "utf-8")
         (self.folder / "passwords").write_text("".join(map(password_line, PASSWORDS.items())), "utf-8")
         for name in ("acl-devices", "acl-people", "passwords"):
             (self.folder / name).chmod(0o600)

@@ -97,9 +97,11 @@ class Visitor:
         self._wait(lambda: len(self._subscribed) > count)
         return self._subscribed[-1]
 
-    def publish(self, topic: str, payload: bytes = b"{}", *, retain: bool = False) -> int:
+    def publish(
+        self, topic: str, payload: bytes = b"{}", *, retain: bool = False, prefix: str = f"{PREFIX}/"
+    ) -> int:
         """The broker's answer."""
-        mid = self._client.publish(f"{PREFIX}/{topic}", payload, qos=1, retain=retain).mid
+        mid = self._client.publish(f"{prefix}{topic}", payload, qos=1, retain=retain).mid
         self._wait(lambda: mid in self._acked)
         return self._acked[mid]
 
@@ -267,6 +269,55 @@ def test_another_device_neither_reads_nor_writes(
         eventually(lambda: (f"{PREFIX}/d/gate-8/status", b"end") in attacker.messages)
         assert {topic.split("/")[3] for topic, _ in attacker.messages} == {"gate-8"}
     assert all(b"evil" not in message.payload for message in operator.messages)
+
+
+def test_a_device_announces_itself_to_home_assistant_and_nobody_else(tmp_path: Path) -> None:
+    with DocumentedBroker(tmp_path / "mosquitto", homeassistant=True) as broker:
+        agent = AgentProcess(tmp_path, broker.devices_url)
+        pair = broker.issue(agent.device)
+        agent.configure(
+            streams=[{"id": "scene", "source": SCENE}],
+            homeassistant={"enabled": True, "algorithms": []},
+            broker={
+                "ca_file": str(broker.authority.path),
+                "cert_file": str(pair.certificate),
+                "key_file": str(pair.key),
+            },
+        )
+        home = Watcher(
+            broker.people_url("homeassistant"),
+            ca=broker.authority.path,
+            filters=["homeassistant/#", "vedette/#"],
+        )
+        root = f"homeassistant/device/{agent.device}"
+
+        def announced() -> set[str]:
+            return {
+                one.topic for one in home.messages[since:] if one.topic.startswith("homeassistant/device/")
+            }
+
+        with home, agent:
+            since = 0
+            eventually(lambda: announced() == {f"{root}/config", f"{root}/scene/config"}, 40.0, "announced")
+            eventually(lambda: (home.latest("d/+/s/scene/status") or {}).get("state") == "running", 40.0)
+            since = len(home.messages)
+            home._client.publish("homeassistant/status", b"online", qos=1)
+            eventually(lambda: len(announced()) == 2, 20.0, "the agent hears the birth")
+            topic = f"vedette/v1/d/{agent.device}/cmd"
+            home._client.publish(f"{topic}/stream.remove", b'{"id": "1", "args": {"id": "scene"}}', qos=1)
+            home._client.publish(f"{topic}/snapshot.take", b'{"id": "2", "args": {"stream": "scene"}}', qos=1)
+            home.wait_for(lambda message: message.topic.endswith("/s/scene/snapshot"), 20.0)
+            assert "subscriptions_refused" not in agent.log()
+            other = broker.issue("gate-8")
+            with Visitor(broker.devices_url, broker.authority.path, other) as attacker:
+                for theirs in (f"{root}/config", f"{root}/scene/config", "homeassistant/status"):
+                    assert attacker.publish(theirs, prefix="") == NOT_AUTHORIZED
+                assert attacker.publish("homeassistant/device/gate-8/config", prefix="") < 0x80
+
+
+def test_without_these_lines_nothing_is_announced(broker: DocumentedBroker) -> None:
+    with Visitor(broker.devices_url, broker.authority.path, broker.issue("gate-7")) as device:
+        assert device.publish("homeassistant/device/gate-7/config", prefix="") == NOT_AUTHORIZED
 
 
 def test_another_device_does_not_take_over_the_session(
