@@ -41,7 +41,8 @@ class Mosquitto:
 
     `folder` takes its configuration, log and persistent sessions. `users` maps names to passwords and
     shuts anonymous clients out; `acl` is the text of an ACL file; `tls` adds a listener that wants client
-    certificates (see `certificates`); `websockets` adds one for MQTT over WebSocket; `settings` are
+    certificates (see `certificates`); `websockets` adds one for MQTT over WebSocket, and
+    `secure_websockets` one over TLS, without client certificates, as browsers have none; `settings` are
     further lines of mosquitto.conf. Ports and sessions are kept over `kill()`, `stop()` and `start()`.
     """
 
@@ -51,6 +52,7 @@ class Mosquitto:
         *,
         tls: bool = False,
         websockets: bool = False,
+        secure_websockets: bool = False,
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
         settings: str = "",
@@ -62,6 +64,7 @@ class Mosquitto:
         self.certificates: Certificates | None = None
         self._tls = tls
         self._websockets = websockets
+        self._secure_websockets = secure_websockets
         self._users = users
         self._acl = acl
         self._settings = settings
@@ -70,7 +73,7 @@ class Mosquitto:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self._tls:
+        if self._tls or self._secure_websockets:
             self.certificates = make_certificates(self.folder / "certificates")
         for last in range(PORT_TRIES):
             self._write_configuration()
@@ -109,6 +112,11 @@ class Mosquitto:
     def ws_url(self) -> str:
         """Of the WebSocket listener; mosquitto takes any path."""
         return f"ws://127.0.0.1:{self._ports['websockets']}/mqtt"
+
+    @property
+    def wss_url(self) -> str:
+        """Of the WebSocket listener with TLS; trust `certificates.ca`."""
+        return f"wss://127.0.0.1:{self._ports['secure_websockets']}/mqtt"
 
     @property
     def pid(self) -> int | None:
@@ -216,7 +224,7 @@ class Mosquitto:
             lines.append(f"acl_file {self.folder}/acl")
         self._ports = {"plain": free_port()}
         lines.append(f"listener {self._ports['plain']} 127.0.0.1")
-        if self.certificates is not None:
+        if self.certificates is not None and self._tls:
             self._ports["tls"] = free_port()
             lines += [
                 f"listener {self._ports['tls']} 127.0.0.1",
@@ -228,6 +236,14 @@ class Mosquitto:
         if self._websockets:
             self._ports["websockets"] = free_port()
             lines += [f"listener {self._ports['websockets']} 127.0.0.1", "protocol websockets"]
+        if self.certificates is not None and self._secure_websockets:
+            self._ports["secure_websockets"] = free_port()
+            lines += [
+                f"listener {self._ports['secure_websockets']} 127.0.0.1",
+                "protocol websockets",
+                f"certfile {self.certificates.server.certificate}",
+                f"keyfile {self.certificates.server.key}",
+            ]
         (self.folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", "utf-8")
 
 

@@ -106,6 +106,18 @@ def test_tls_and_websockets(secure_broker: Mosquitto) -> None:
         websocket.wait_for(lambda message: message.payload == b"2")
 
 
+def test_websockets_over_tls_for_browsers(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker", secure_websockets=True, users={"jo": "secret"}) as broker:
+        assert broker.certificates is not None
+        url = broker.wss_url.replace("//", "//jo:secret@")
+        with Watcher(url, ca=broker.certificates.ca) as watcher:
+            watcher.publish("d/x/status", b"1")
+            watcher.wait_for(lambda message: message.payload == b"1")
+        port = int(broker.wss_url.split(":")[2].partition("/")[0])
+        wary = ssl.create_default_context(cafile=str(broker.certificates.stranger_ca))
+        assert "CERTIFICATE_VERIFY_FAILED" in handshake_error(port, wary, "localhost")
+
+
 def test_a_stranger_is_refused(secure_broker: Mosquitto) -> None:
     certificates = secure_broker.certificates
     assert certificates is not None

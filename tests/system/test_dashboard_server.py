@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from agent.dashboard import export as exporting
 from agent.dashboard import request as requests
@@ -27,8 +27,9 @@ from agent.dashboard.opening import Opening
 from agent.dashboard.request import has_tag, takes_gzip
 from agent.dashboard.server import MAX_CONNECTIONS, DashboardServer
 from agent.delivery.embedded import EmbeddedBroker
+from tests.broker import Mosquitto
 from tests.environment import ROOT, Environment
-from tests.system.page_parts import DashboardProcess, WatchedPage
+from tests.system.page_parts import DashboardProcess, WatchedPage, watched_page
 from tests.system.studio_parts import PATIENCE_S
 from tests.waiting import eventually
 
@@ -477,6 +478,20 @@ def test_a_browser_loads_it_and_reaches_the_broker_inside(watched: WatchedPage, 
             expect(watched.page.locator("#said")).to_have_text(CONNACK)
             expect(watched.page.locator("#said")).to_have_css("color", "rgb(1, 2, 3)")
             watched.page.goto("about:blank")
+
+
+def test_a_browser_reaches_a_broker_over_tls(page_browser: Browser, built: Path, tmp_path: Path) -> None:
+    with (
+        Mosquitto(tmp_path / "broker", secure_websockets=True) as broker,
+        DashboardServer(
+            load(built), Opening.at(broker.wss_url, prefix="x", connect=True), host="127.0.0.1", port=0
+        ) as server,
+        # An authority that the browser does not know.
+        watched_page(page_browser, ignore_https_errors=True) as watched,
+    ):
+        watched.page.goto(server.url)
+        expect(watched.page.locator("#said")).to_have_text(CONNACK)
+        watched.page.goto("about:blank")
 
 
 def test_the_policy_stops_what_is_written_into_the_page(watched: WatchedPage, built: Path) -> None:
