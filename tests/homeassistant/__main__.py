@@ -70,7 +70,7 @@ def main(python: str) -> None:
                 look(home, agent, watcher)
             except AssertionError:
                 say("\n".join(home.ask("complaints")))
-                reported = watcher.latest("d/+/reported")["algorithms"]
+                reported = (watcher.latest("d/+/reported") or {"algorithms": {}})["algorithms"]
                 say("\n".join(f"{name}: {one['state']} {one['error']}" for name, one in reported.items()))
                 raise
             judge(home, watcher)
@@ -147,16 +147,16 @@ def judge(home: RealHomeAssistant, watcher: Watcher) -> None:
 def change(home: RealHomeAssistant, agent: AgentProcess, watcher: Watcher) -> None:
     """Entities come and go with streams and algorithms."""
     root = f"vedette/{agent.device}"
-    assert watcher.call("stream.add", {"id": "door", "source": SCENE["source"]})["code"] == 200
-    home.wait_for_state(f"{root}/s/door/state", "running")
-    home.wait_for_state(f"{root}/s/door/a/boxes/count", "2")
-    assert watcher.call("stream.pause", {"id": "door"})["code"] == 200
-    home.wait_for_state(f"{root}/s/door/a/boxes/count", "unavailable")
-    home.wait_for_state(f"{root}/s/door/state", "paused")
+    assert watcher.call("stream.add", {"id": "door.2", "source": SCENE["source"]})["code"] == 200
+    home.wait_for_state(f"{root}/s/door.2/state", "running")
+    home.wait_for_state(f"{root}/s/door.2/a/boxes/count", "2")
+    assert watcher.call("stream.pause", {"id": "door.2"})["code"] == 200
+    home.wait_for_state(f"{root}/s/door.2/a/boxes/count", "unavailable")
+    home.wait_for_state(f"{root}/s/door.2/state", "paused")
     assert watcher.call("algorithm.remove", {"id": "boxes"})["code"] == 200
     eventually(lambda: not any("/a/boxes/" in name for name in home.entities()), 40.0, "its entities go")
-    assert watcher.call("stream.remove", {"id": "door"})["code"] == 200
-    eventually(lambda: not any("/s/door/" in name for name in home.entities()), 40.0, "they go")
+    assert watcher.call("stream.remove", {"id": "door.2"})["code"] == 200
+    eventually(lambda: not any("/s/door.2/" in name for name in home.entities()), 40.0, "they go")
     say("entities came and went with a stream and an algorithm")
 
 

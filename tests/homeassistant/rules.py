@@ -8,6 +8,7 @@ shows.
 import copy
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=_FORMATS)
 
 
 @_FORMATS.checks("jinja2", raises=TemplateSyntaxError)
+@lru_cache(maxsize=1000)
 def _is_template(text: object) -> bool:
     return isinstance(text, str) and Environment().parse(text) is not None  # noqa: S701  only parsed
 
@@ -30,7 +32,7 @@ def problems(document: object) -> list[str]:
 
 
 def WRONG(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: N802  a table, but lazy
-    """Variants that it would refuse, each with what is wrong."""
+    """Variants that it would refuse, each with what is wrong; of each platform one entity is made wrong."""
     for what in ("device", "origin", "components"):
         yield f"no {what}", {key: value for key, value in document.items() if key != what}
     for path, wrong in (
@@ -43,9 +45,8 @@ def WRONG(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:  # 
         (("availability",), [{"topic": "a", "value_template": "{{ 1 +"}]),
     ):
         yield f"{'.'.join(path)} = {wrong!r}", _with(document, path, wrong)
-    for name, component in document["components"].items():
-        if len(component) == 1:
-            continue
+    whole = {name: one for name, one in document["components"].items() if len(one) > 1}
+    for name, component in {one["platform"]: (name, one) for name, one in whole.items()}.values():
         for key, value in _wrong_keys(component["platform"]):
             yield f"{name}.{key} = {value!r}", _with(document, ("components", name, key), value)
 

@@ -4,13 +4,14 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agent.config.algorithms import AlgorithmConfig
@@ -30,8 +31,8 @@ AGENT, DOOR = "homeassistant/device/gate-7/config", "homeassistant/device/gate-7
 
 
 def drafts(*, signed_only: bool = False, **config: Any) -> Drafts:  # noqa: ANN401  any key
-    settings = HomeAssistantConfig.model_validate({"enabled": True, **config})
-    return Drafts(config=settings, topics=TOPICS, version="1.2.3", signed_only=signed_only)
+    table = HomeAssistantConfig.model_validate({"enabled": True, **config})
+    return Drafts(config=table, topics=TOPICS, version="1.2.3", signed_only=signed_only)
 
 
 def wanted(*streams: str, **kinds: str) -> Wanted:
@@ -46,8 +47,12 @@ def documents(drafts: Drafts, wanted: Wanted) -> dict[str, Any]:
 def render(template: str, payload: object = None, **values: object) -> str:
     """As Home Assistant: `value_json` is not there when the payload is no JSON."""
     known = values if payload is None else {"value_json": payload, **values}
-    environment = ImmutableSandboxedEnvironment()
-    return environment.from_string(template).render(**known)
+    return _compiled(template).render(**known)
+
+
+@cache
+def _compiled(template: str) -> Template:
+    return ImmutableSandboxedEnvironment().from_string(template)
 
 
 # --- documents ----------------------------------------------------------------------------------------------
@@ -183,6 +188,7 @@ def test_values_of_statuses() -> None:
     assert told == {"cause": None, "error": "it's <gone>"}
 
 
+@cache
 def each_template() -> dict[str, str]:
     made = documents(drafts(fields={"facts": ["left.count"]}), wanted("door", **KINDS))
     return {
@@ -207,9 +213,10 @@ TREES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_no_template_raises_on_any_result(data: object) -> None:
-    for template in each_template().values():
+    for template in set(each_template().values()):
         for payload in ({"data": data}, data):
             render(template, payload)
 
@@ -357,6 +364,37 @@ def test_a_later_agent_takes_back_what_an_earlier_one_announced(tmp_path: Path) 
     count = len(broker.published)
     play(tmp_path, broker, drafts(enabled=False), nothing_left)
     assert len(broker.published) == count, "there was nothing to say"
+
+
+def test_what_was_removed_while_no_agent_ran_is_taken_back(tmp_path: Path) -> None:
+    broker = Broker()
+
+    async def announce(told: Announcements) -> None:
+        told.want(("door",), wanted(movement="motion").algorithms)
+        await until(lambda: DOOR in broker.retained)
+
+    async def less(told: Announcements) -> None:
+        told.want(("door",), ())
+        await until(
+            lambda: broker.retained[DOOR]["components"].get("movement/regions") == {"platform": "sensor"}
+        )
+        await until(lambda: "movement/regions" not in remembered(tmp_path)[DOOR])
+
+    play(tmp_path, broker, drafts(), announce)
+    play(tmp_path, broker, drafts(), less)
+
+
+def test_a_state_folder_that_takes_nothing_keeps_nothing_from_being_said(tmp_path: Path) -> None:
+    broker = Broker()
+    (tmp_path / "homeassistant.new").mkdir()  # where the new file would be written
+
+    async def steps(told: Announcements) -> None:
+        told.want(("door",), ())
+        await until(lambda: len(broker.retained) == 2)
+        told.want((), ())
+        await until(lambda: DOOR not in broker.retained)
+
+    play(tmp_path, broker, drafts(), steps)
 
 
 def test_what_the_broker_keeps_of_a_lost_state_folder_is_cleared(tmp_path: Path) -> None:
