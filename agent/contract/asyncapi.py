@@ -109,6 +109,18 @@ def _verb_channel(verb: Verb) -> dict[str, Any]:
                 "payload": {
                     "allOf": [_ref(Reply), {"type": "object", "properties": {"data": _ref(verb.reply)}}]
                 },
+                "examples": [
+                    {
+                        "payload": {
+                            "id": "a1",
+                            "ok": True,
+                            "code": 200,
+                            "data": verb.example_reply,
+                            "device": "gate-7",
+                            "revision": 8,
+                        }
+                    }
+                ],
             },
         },
         "parameters": _parameters(("device",)),
@@ -133,7 +145,7 @@ def _verb_operation(verb: Verb) -> dict[str, Any]:
 
 
 def _parameters(places: tuple[str, ...]) -> dict[str, Any]:
-    return {place: {"description": f"{_PLACES[place]}; matches {ID_PATTERN}"} for place in places}
+    return {place: {"description": f"{_PLACES[place]}; matches `{ID_PATTERN}`"} for place in places}
 
 
 def _mqtt(topic: Topic) -> dict[str, Any]:

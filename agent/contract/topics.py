@@ -126,7 +126,7 @@ PREVIEW = Topic(
     qos=0,
 )
 DIAG = Topic(
-    name="diag",
+    name="diag_part",
     path="d/{device}/diag/{request}/{part}",
     payload=None,
     description="A part of a diagnosis, after `diag` with `to = mqtt`: in their order they are a tar.gz. "

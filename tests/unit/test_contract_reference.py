@@ -25,7 +25,7 @@ from agent.contract.yaml import to_yaml
 T = 1_790_000_000_000_000
 
 
-@pytest.mark.parametrize("name", ["mqtt.md", "asyncapi.yaml"])
+@pytest.mark.parametrize("name", ["mqtt.md", "asyncapi.yaml", "asyncapi.html"])
 def test_the_committed_copy_is_what_the_models_say(name: str) -> None:
     committed = (DOCS / name).read_text(encoding="utf-8")
     assert committed == documents()[name], "run `python -m agent.contract.reference`"
@@ -63,6 +63,7 @@ def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
             assert isinstance(place, dict)
             place = place[step]
     assert len(document["operations"]) == len(TOPICS) - 1 + len(VERBS)
+    assert len(document["channels"]) == len(document["operations"]), "no two share a name"
 
 
 def test_every_schema_is_one_and_examples_obey() -> None:

@@ -58,7 +58,7 @@ def test_the_rows_are_the_contract() -> None:
         "result_json": ("out", 1, False),
         "snapshot": ("out", 1, False),
         "preview": ("out", 0, False),
-        "diag": ("out", 1, False),
+        "diag_part": ("out", 1, False),
         "command": ("in", 1, False),
         "group_command": ("in", 1, False),
         "fleet_command": ("in", 1, False),
