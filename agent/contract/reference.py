@@ -1,7 +1,8 @@
 """Writes the contract's three documents: `python -m agent.contract.reference [--check]`.
 
-`docs/mqtt.md` for people, `docs/asyncapi.yaml` for machines, and that as a page; `--check` writes nothing, and fails when
-the committed copies are not what the models say.
+`docs/mqtt.md` for people, `docs/asyncapi.yaml` for machines, and `docs/asyncapi.html` for people who look
+something up in that. `--check` writes nothing, and fails when the committed copies are not what the
+models say.
 """
 
 import json
