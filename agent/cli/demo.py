@@ -57,14 +57,15 @@ def demo(
             redact_url(url),
             ("\nThe broker inside is for trying out only", "bold yellow"),
             (": no password, no TLS, nothing kept, this machine alone.", "yellow"),
-            (f"\nListen along: vedette watch --broker {broker.url}", "dim"),
+            (f"\nListen along: vedette watch --broker {broker.old_url}", "dim"),
             told,
         )
         screen = screen_for(observed, head, "Ctrl-C ends")
         if isinstance(screen, LineScreen):
             typer.echo(head.plain)
-        with DemoAgent(broker.url, url, loop=loop) as agent:
-            endpoint = Endpoint.from_url(broker.url, client_id=visitor_id(), protocol="5")
+        # All with MQTT 3.1.1: what comes to this broker over MQTT 5 ends its listener for browsers.
+        with DemoAgent(broker.old_url, url, loop=loop) as agent:
+            endpoint = Endpoint.from_url(broker.old_url, client_id=visitor_id(), protocol="3.1.1")
             ending = _Ending(observed, seconds)
 
             def over() -> bool:

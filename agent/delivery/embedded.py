@@ -116,7 +116,11 @@ class EmbeddedBroker:
 
     @property
     def websocket_url(self) -> str:
-        """For browsers; MQTT 3.1.1."""
+        """For browsers; MQTT 3.1.1.
+
+        rumqttd 0.20 panics when it has to hand over here, or at `old_url`, what came with properties,
+        as MQTT 5 has them, and serves nobody there any more: with browsers about, all others use `old_url`.
+        """
         return f"ws://127.0.0.1:{self._ports['ws']}/mqtt"
 
     @property

@@ -53,6 +53,22 @@ if (!opening.broker) { said.textContent = "no broker"; } else {
 """
     + "// so that it is worth packing\n" * 40
 )
+LISTENER = """
+// Subscribes to all, and counts what comes.
+const said = document.getElementById("said");
+const opening = await (await fetch("./config.json")).json();
+const socket = new WebSocket(opening.broker, "mqtt");
+socket.binaryType = "arraybuffer";
+let count = 0;
+socket.onopen = () => {
+  document.title = "open";
+  socket.send(new Uint8Array([0x10, 15, 0, 4, 77, 81, 84, 84, 4, 2, 0, 30, 0, 3, 97, 98, 99]));
+  socket.send(new Uint8Array([0x82, 6, 0, 1, 0, 1, 35, 0]));
+};
+socket.onmessage = () => { count += 1; said.textContent = count; };
+socket.onclose = () => { document.title = "closed"; };
+said.textContent = 0;
+"""
 CONNACK = "32 2 0 0"
 ICON = "<svg xmlns='http://www.w3.org/2000/svg' width='8' height='8'/>"
 OPENING = Opening(prefix="vedette/v1")
@@ -550,6 +566,23 @@ def test_the_demo_serves_the_page_and_ends_it() -> None:
     assert process.returncode == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+
+
+def test_a_page_at_the_broker_of_the_demo_hears_its_agent_for_long(built: Path, watched: WatchedPage) -> None:
+    """The broker inside ends its WebSocket when somebody publishes with properties of MQTT 5."""
+    (built / "assets" / "index-0a1B2c3D.js").write_text(LISTENER, encoding="utf-8")
+    with demo() as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("Dashboard: "))
+        inside = json.loads(ask(int(line.split(":")[3].strip("/\n")), "/config.json")[1])["broker"]
+        opening = Opening.at(inside, prefix="vedette/v1", connect=True)
+        with DashboardServer(load(built), opening, host="127.0.0.1", port=0) as server:
+            watched.page.goto(server.url)
+            heard = watched.page.locator("#said")
+            eventually(lambda: int(heard.inner_text() or 0) > 20, PATIENCE_S, "results come to the browser")
+            assert watched.page.title() == "open"
+            watched.page.goto("about:blank")
+    assert process.returncode == 0
 
 
 def test_the_demo_without_it() -> None:
