@@ -80,7 +80,8 @@ class Announcements:
                 self._changed.set()
             return True
         if not discovery.is_stream(topic):
-            return False
+            # The broker goes on with subscriptions of before, below another prefix.
+            return topic in self._announced
         components = components_in(payload) if payload else None
         if components is not None and payload != self._said.get(topic) and len(self._left) < MAX_LEFT:
             self._left[topic] = components

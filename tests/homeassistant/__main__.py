@@ -106,8 +106,13 @@ def look(home: RealHomeAssistant, agent: AgentProcess, watcher: Watcher) -> None
     }
     for unique_id, states in expected.items():
         home.wait_for_state(unique_id, *states)
-    eventually(lambda: float(home.entities()[f"{scene}/fps"]["state"]) > 1, 40.0, "frame rate")
-    eventually(lambda: float(home.entities()[f"{scene}/a/facts/brightness"]["state"]) > 1, 40.0)
+    for name in (f"{scene}/fps", f"{scene}/a/facts/brightness"):
+
+        def above_one(name: str = name) -> bool:
+            state = home.entities()[name]["state"]
+            return state not in ("unknown", "unavailable") and float(state) > 1
+
+        eventually(above_one, 60.0, name)
     entities = home.entities()
     assert entities.keys() == {
         *expected,
