@@ -418,7 +418,7 @@ def test_birth_has_everything_said_again_and_nothing_else_does(tmp_path: Path) -
         await until(lambda: len(broker.published) == 2)
         assert told.heard("homeassistant/status", b"offline")
         for topic, payload in list(broker.published):
-            assert told.heard(topic, payload) == (topic == DOOR), "its own echo"
+            assert told.heard(topic, payload), "its own echo"
         told.want(("door",), ())
         assert told.heard("homeassistant/status", b"online")
         await until(lambda: len(broker.published) == 4)
