@@ -57,9 +57,9 @@ class AlgorithmConfig(Table):
     init_timeout_s: Number = Field(
         default=120.0, gt=0, le=3600, description="the same for loading: import and `init()`"
     )
-    memory_max: Whole | None = Field(
+    # The bound is on the number alone: on the whole it would not be in the JSON Schema.
+    memory_max: Annotated[int, Field(ge=67_108_864), WHOLE] | None = Field(
         default=None,
-        ge=67_108_864,
         description="bytes that each worker may take for itself, frames not counted; past it, it is killed, "
         "and replaced; default: no limit",
     )

@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from agent.config.ids import ID_PATTERN
 from agent.contract.commands import Reply, Request
+from agent.contract.examples import example
 from agent.contract.result import ENVELOPE_VERSION
 from agent.contract.signed import SignedRequest
 from agent.contract.topic import Topic
@@ -75,9 +76,11 @@ def asyncapi() -> dict[str, Any]:
 
 def _channel(topic: Topic) -> dict[str, Any]:
     payload = {"type": "string", "format": "binary"} if topic.payload is None else _ref(topic.payload)
-    message = {"contentType": topic.content_types[0], "payload": payload}
+    message: dict[str, Any] = {"contentType": topic.content_types[0], "payload": payload}
     if len(topic.content_types) > 1:
         message["description"] = f"Or as {', '.join(topic.content_types[1:])}."
+    if (shown := example(topic.name)) is not None:
+        message["examples"] = [{"payload": shown}]
     return {
         "address": f"{DEFAULT_PREFIX}/{topic.path}",
         "description": topic.description,

@@ -174,6 +174,7 @@ def test_the_node_red_flow_names_what_there_is(watcher: Watcher) -> None:
         inbox,
     }
     assert [node["respTopic"] for node in FLOW if node["type"] == "mqtt out"] == [inbox]
+    assert [node["clientid"] for node in FLOW if node["type"] == "mqtt-broker"] == ["node-red"]
     result = documents(watcher, RESULT_JSON.filter(DEFAULT_PREFIX))[0]
     status = documents(watcher, STATUS.filter(DEFAULT_PREFIX))[0]
     reply = watcher.call("ping") | {"error": "why"}
