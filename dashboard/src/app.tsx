@@ -1,5 +1,6 @@
 /** The frame around all views: where one is, and how the connection fares. */
 
+import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { linkTo, route } from "./state/route";
 import { access, disconnect, fleet } from "./state/session";
@@ -50,6 +51,7 @@ export function App() {
 }
 
 function Bar(props: { inside: boolean }) {
+  const open = useSignal(false);
   const at = route.value;
   const link = fleet.value?.link.value;
   return (
@@ -80,10 +82,21 @@ function Bar(props: { inside: boolean }) {
                 title={link?.state === "online" ? `connected, MQTT ${link.protocol}` : ""}
               />
             </span>
-            <CommandLog />
-            <KeyButton />
-            <button type="button" class="quiet" onClick={disconnect}>
-              Leave
+            <div class="menu" data-open={open.value} onClickCapture={() => (open.value = false)}>
+              <CommandLog />
+              <KeyButton />
+              <button type="button" class="quiet" onClick={disconnect}>
+                Leave
+              </button>
+            </div>
+            <button
+              type="button"
+              class="quiet narrow"
+              aria-label="Menu"
+              aria-expanded={open.value}
+              onClick={() => (open.value = !open.value)}
+            >
+              ☰
             </button>
           </>
         )}

@@ -136,7 +136,8 @@ export class Connection {
       clientId: this.clientId,
       protocolVersion: this.#protocol,
       clean: true,
-      keepalive: 30,
+      keepalive: 60, // timers of hidden pages run once a minute
+      timerVariant: "native", // its worker would come from a blob: URL, which the page forbids
       connectTimeout: CONNECT_MS,
       reconnectPeriod: 0, // tried again here, where it is known whether it is of any use
       resubscribe: false,

@@ -33,3 +33,8 @@ function walk(value: unknown, path: string, depth: number, found: [string, Fact]
     for (const [key, inner] of Object.entries(value)) walk(inner, `${path}.${key}`, depth - 1, found);
   }
 }
+
+/** A path as people read it. */
+export function pathName(path: string): string {
+  return path.replace(/^data\./, "").replace(/^(.*)\.length$/, "$1 (how many)");
+}

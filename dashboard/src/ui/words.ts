@@ -24,13 +24,14 @@ export function toneOf(state: keyof typeof TONES): StateTone {
   return TONES[state] ?? "plain"; // a later agent may know more states
 }
 
-/** Digits for the eye: 0.0312, 3.12, 31.2, 312, 3 120. */
+/** Digits for the eye: 0.031, 3.12, 31.2, 312, 3 120. */
 export function number(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (Number.isInteger(value)) return value.toLocaleString("en").replaceAll(",", " ");
   const size = Math.abs(value);
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
-  return value.toFixed(digits);
+  const text = value.toFixed(digits);
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];

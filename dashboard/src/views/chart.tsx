@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Pair } from "../state/pair";
-import type { Series } from "../state/series";
+import { pathName, type Series } from "../state/series";
 import { theme } from "../state/theme";
 import { Empty, Panel } from "../ui/parts";
 import { number } from "../ui/words";
@@ -18,8 +18,11 @@ export function ChartPanel(props: { pairs: Pair[] }) {
   const choice = useSignal<string | null>(null);
   const spanS = useSignal<number>(300);
   const all = pairs.flatMap((pair) => [...pair.series].map(([path, series]) => ({ pair, path, series })));
-  const name = (one: (typeof all)[number]) => `${one.pair.algorithm} · ${one.path.replace(/^data\./, "")}`;
-  const chosen = all.find((one) => name(one) === choice.value) ?? all[0];
+  const name = (one: (typeof all)[number]) => `${one.pair.algorithm} · ${pathName(one.path)}`;
+  const chosen =
+    all.find((one) => name(one) === choice.value) ??
+    all.find(({ path, series }) => telling(path, series)) ??
+    all[0];
   return (
     <Panel
       title="Chart"
@@ -66,6 +69,11 @@ export function ChartPanel(props: { pairs: Pair[] }) {
       )}
     </Panel>
   );
+}
+
+/** What is worth a first look: a number that an algorithm gave. */
+function telling(path: string, series: Series): boolean {
+  return path.startsWith("data.") && !path.endsWith(".length") && !series.binary;
 }
 
 function Chart(props: { series: Series; spanS: number; name: string }) {
@@ -138,7 +146,7 @@ function options(element: HTMLElement, binary: boolean): uPlot.Options {
       {
         ...axis,
         values: (_plot, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString("en-GB")),
-        space: 90,
+        space: 70,
       },
       {
         ...axis,

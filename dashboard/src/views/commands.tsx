@@ -49,7 +49,7 @@ export function CommandLog() {
   const count = commands.value.length;
   return (
     <>
-      <button type="button" class="quiet wide" onClick={() => (open.value = true)}>
+      <button type="button" class="quiet" onClick={() => (open.value = true)}>
         Commands {count > 0 && <span class="chip">{count}</span>}
       </button>
       {open.value && (

@@ -415,7 +415,7 @@ function AlgorithmRow(props: { algorithm: AlgorithmStatus; device: Device; child
 }
 
 function About(props: { device: Device }) {
-  const { info, metrics, reported, gaps } = props.device;
+  const { info, metrics, reported, gaps, status } = props.device;
   const delivery = reported?.delivery ?? {};
   const hardware = info?.hardware;
   const sinks = Object.values(reported?.sinks ?? {});
@@ -440,12 +440,12 @@ function About(props: { device: Device }) {
         </dd>
         <dt>Up for</dt>
         <dd>
-          {metrics ? span(metrics.uptime_s) : "–"}
+          {status?.state === "online" ? span((nowMs.value - status.time / 1000) / 1000) : "–"}
           <span class="muted"> · epoch {reported?.epoch ?? "–"}</span>
         </dd>
         <dt>Load</dt>
         <dd>
-          {metrics ? `${number(metrics.cpu_s)} s CPU, agent ${bytes(metrics.memory)}` : "–"}
+          {percent(load(props.device))} of a core{metrics && `, agent ${bytes(metrics.memory)}`}
           {metrics?.disk_free != null && <span class="muted"> · {bytes(metrics.disk_free)} disk free</span>}
         </dd>
         <dt>Latency</dt>
@@ -456,8 +456,8 @@ function About(props: { device: Device }) {
         </dd>
         <dt>Spool</dt>
         <dd class={Number(delivery.waiting ?? 0) > 100 ? "warn" : ""}>
-          {number(Number(delivery.waiting ?? 0))} waiting, {number(Number(delivery.acknowledged ?? 0))}{" "}
-          delivered, {number(Number(delivery.dropped ?? 0))} dropped
+          {number(Number(delivery.waiting ?? 0))} waiting, {number(Number(delivery.delivered ?? 0))}{" "}
+          delivered, {number(Number(delivery.dead ?? 0))} refused by the broker
         </dd>
         <dt>Gaps</dt>
         <dd>
@@ -494,6 +494,12 @@ function About(props: { device: Device }) {
       </dl>
     </Panel>
   );
+}
+
+/** Cores that streams and runs use now. */
+function load({ streams, algorithms }: Device): number {
+  const all = [...Object.values(streams), ...Object.values(algorithms)];
+  return all.reduce((sum, { cpu }) => sum + (cpu ?? 0), 0);
 }
 
 function SinkFact(props: { id: string; state: string; error: string | null }) {

@@ -10,7 +10,7 @@ export function KeyButton() {
   const open = useSignal(false);
   return (
     <>
-      <button type="button" class="quiet wide" onClick={() => (open.value = true)}>
+      <button type="button" class="quiet" onClick={() => (open.value = true)}>
         {signer.value === null ? "Sign" : `Signs as ${signer.value.name}`}
       </button>
       {open.value && <KeyDialog onClose={() => (open.value = false)} />}

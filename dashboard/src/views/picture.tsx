@@ -1,6 +1,6 @@
 /** The live picture, with what algorithms found drawn over it. */
 
-import { type Signal, useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { StreamStatus } from "../client/contract";
 import { paint, shapeAt, sumOf } from "../shapes/paint";
@@ -89,7 +89,11 @@ export function PicturePanel(props: {
         </>
       }
     >
-      <Canvas preview={preview} status={status} device={device} pairs={pairs} hidden={hidden} why={why} />
+      {preview === null ? (
+        <div class="picture" />
+      ) : (
+        <Canvas preview={preview} status={status} device={device} pairs={pairs} hidden={hidden} why={why} />
+      )}
     </Panel>
   );
 }
@@ -118,7 +122,7 @@ function usePreview(fleet: Fleet, device: string, stream: string, fps: number): 
 }
 
 function Canvas(props: {
-  preview: Preview | null;
+  preview: Preview;
   status: StreamStatus;
   device: Device;
   pairs: Pair[];
@@ -130,7 +134,7 @@ function Canvas(props: {
   const tip = useSignal<{ x: number; y: number; text: string } | null>(null);
   const size = useSignal({ width: 0, height: 0 });
   const found = useSignal("nothing found");
-  const shown = useComputed(() => preview?.shown.value ?? null);
+  const { shown } = preview;
 
   useEffect(() => {
     const canvas = ref.current;

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { Pair, Seen } from "../state/pair";
-import type { Fact } from "../state/series";
+import { type Fact, pathName } from "../state/series";
 import { Empty, Panel, Segments } from "../ui/parts";
 import { clock, number } from "../ui/words";
 import { Tree } from "./tree";
@@ -80,7 +80,7 @@ function Facts(props: { facts: ReadonlyMap<string, Fact> }) {
       <tbody>
         {[...props.facts].map(([path, value]) => (
           <tr key={path}>
-            <td class="mono wrap">{path.replace(/^data\./, "")}</td>
+            <td class="mono wrap">{pathName(path)}</td>
             <td class="num wrap">{shown(value)}</td>
           </tr>
         ))}
