@@ -65,7 +65,13 @@ export function ChartPanel(props: { pairs: Pair[] }) {
           </Empty>
         </div>
       ) : (
-        <Chart key={name(chosen)} series={chosen.series} spanS={spanS.value} name={name(chosen)} />
+        <Chart
+          key={name(chosen)}
+          series={chosen.series}
+          points={chosen.series.times.length}
+          spanS={spanS.value}
+          name={name(chosen)}
+        />
       )}
     </Panel>
   );
@@ -76,8 +82,9 @@ function telling(path: string, series: Series): boolean {
   return path.startsWith("data.") && !path.endsWith(".length") && !series.binary;
 }
 
-function Chart(props: { series: Series; spanS: number; name: string }) {
-  const { series, spanS, name } = props;
+/** `points`: how many the series has, which tells that it has grown. */
+function Chart(props: { series: Series; points: number; spanS: number; name: string }) {
+  const { series, points, spanS, name } = props;
   const ref = useRef<HTMLDivElement>(null);
   const dark = theme.value;
   useEffect(() => {
@@ -112,7 +119,7 @@ function Chart(props: { series: Series; spanS: number; name: string }) {
       ref={ref}
       role="img"
       aria-label={`${name} over ${spanS} s, now ${number(last)}`}
-      data-points={series.times.length}
+      data-points={points}
     />
   );
 }
