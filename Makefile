@@ -24,6 +24,11 @@ demo: .venv/demo.stamp ## run on a test scene, or SOURCE=file|rtsp://…, and sh
 studio: .venv/studio.stamp ## try algorithms in the browser, on a test scene or SOURCE=file|rtsp://…
 	@$(python) -m agent studio $${SOURCE:+"$$SOURCE"} $(ARGS)
 
+.PHONY: dashboard
+dashboard: .venv/test.stamp ## build the page of the dashboard from dashboard/
+	@$(python) -m agent schema | tools/npm run contract
+	@tools/npm run build
+
 .PHONY: test
 test: .venv/test.stamp ## check, then run every test; ARGS="-k name" for some
 	@tools/need
@@ -64,7 +69,7 @@ bench: .venv-bench/bench.stamp ## measure, beside others; an hour; ARGS="demand 
 
 .PHONY: clean
 clean: ## remove environments and caches
-	rm -rf .venv .venv-bench .venv-homeassistant build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-bench dashboard/node_modules .venv-homeassistant build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find agent algos tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment of the tests can do the demo too.

@@ -1,8 +1,10 @@
-// Types of every payload, from the JSON Schemas that the agent publishes: node tools/contract.mjs < schema.json
-import { readFileSync, writeFileSync } from "node:fs";
+// Types of every payload, from the JSON Schemas that the agent publishes:
+// node tools/contract.mjs [FILE] < schema.json
+import { writeFileSync } from "node:fs";
+import { text as allOf } from "node:stream/consumers";
 import { compile } from "json-schema-to-typescript";
 
-const { $defs } = JSON.parse(readFileSync(0, "utf8"));
+const { $defs } = JSON.parse(await allOf(process.stdin));
 
 /** Titles of single properties would each become a type of their own. */
 function untitled(schema) {
@@ -21,4 +23,6 @@ const text = await compile(all, "Contract", {
   maxItems: -1,
   unknownAny: true,
 });
-writeFileSync(new URL("../src/client/contract.ts", import.meta.url), text.replaceAll(/^ *\/\*\*\n *\* This interface was referenced[^/]*\/\n/gm, ""));
+const [file = new URL("../src/client/contract.ts", import.meta.url)] = process.argv.slice(2);
+// Which types refer to one does not matter to who reads it.
+writeFileSync(file, text.replaceAll(/^ *\/\*\*\n *\* This interface was referenced[^/]*\/\n/gm, ""));

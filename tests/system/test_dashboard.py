@@ -304,9 +304,7 @@ def test_the_embedded_broker_which_speaks_older_mqtt_to_browsers(
             expect(page.locator(".toast[data-state=done]")).to_contain_text("stream.pause")
 
 
-def test_a_thousand_devices_and_five_thousand_messages_a_second(
-    tmp_path: Path, watched: WatchedPage, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_thousand_devices_and_five_thousand_messages_a_second(tmp_path: Path, watched: WatchedPage) -> None:
     with (
         Mosquitto(tmp_path / "m", websockets=True, saves=False) as broker,
         fleet_running(broker.url, devices=1000, rate=5000),
@@ -330,8 +328,6 @@ def test_a_thousand_devices_and_five_thousand_messages_a_second(
                 requestAnimationFrame(frame);
             })"""
         )
-        middle, late = frames[len(frames) // 2], frames[int(len(frames) * 0.95)]
-        record_property("frame_ms", f"median {middle:.0f}, 95 % {late:.0f}, most {frames[-1]:.0f}")
         # A page that hangs has a handful of frames; how quick it is, is for a quiet machine to say.
         assert len(frames) > 20, f"{len(frames)} frames in 4 s, the longest {frames[-1]:.0f} ms"
         page.get_by_label("Search devices").fill("0042")

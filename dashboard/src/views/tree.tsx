@@ -1,5 +1,7 @@
 /** A result as it came: any tree of values. */
 
+import { Block } from "../shapes/plain";
+
 const OPEN_DEPTH = 2;
 const MOST = 200; // items of a container that are shown
 const TEXT = 500;
@@ -25,7 +27,7 @@ function Entries({ value, depth }: { value: unknown; depth: number }) {
 }
 
 function Node({ name, value, depth }: { name: string; value: unknown; depth: number }) {
-  if (value === null || typeof value !== "object" || value instanceof Uint8Array) {
+  if (value === null || typeof value !== "object" || value instanceof Uint8Array || value instanceof Block) {
     return (
       <div class="leaf">
         <span class="key">{name}</span>: {leaf(value)}
