@@ -53,16 +53,30 @@ export interface Shapes {
 
 /** A score as a person reads it; empty without one. */
 export function saidScore(score: number | null): string {
-  return score === null ? "" : Math.abs(score) <= 1 ? score.toFixed(2) : general(score);
+  return score === null ? "" : Math.abs(score) <= 1 ? hundredths(score) : general(score);
+}
+
+const TAIL = 30; // further digits, by which a half is told from what is only near it
+
+/** Of two equally near the one that ends evenly, as Python has it; JavaScript takes the larger one. */
+function even(near: string, longer: string): string {
+  const kept = longer.slice(0, -TAIL);
+  return /[02468]$/.test(kept) && /^50*$/.test(longer.slice(-TAIL)) ? kept : near;
+}
+
+function hundredths(value: number): string {
+  return even(value.toFixed(2), value.toFixed(2 + TAIL));
 }
 
 /** Four digits that count, as Python's `.4g` has them. */
 export function general(value: number): string {
   if (value === 0) return "0";
-  const [digits = "", exponent = "0"] = value.toExponential(3).split("e");
+  const [near = "", exponent = "0"] = value.toExponential(3).split("e");
+  const [longer = "", plainly] = value.toExponential(3 + TAIL).split("e");
+  const digits = exponent === plainly ? even(near, longer) : near; // else it was rounded up to a power of ten
   const power = Number(exponent);
   const short = (text: string) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
-  if (power >= -4 && power < 4) return short(value.toFixed(3 - power));
+  if (power >= -4 && power < 4) return short(Number(`${digits}e${power}`).toFixed(3 - power));
   const size = String(Math.abs(power)).padStart(2, "0");
   return `${short(digits)}e${power < 0 ? "-" : "+"}${size}`;
 }

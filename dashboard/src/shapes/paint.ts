@@ -1,6 +1,6 @@
 /** Shapes on a canvas, in colours that stay the same for an id or label; twin of algos/drawing.py. */
 
-import { type Shapes, type Stroke, type Tag, textOf, type Vertex } from "./geometry";
+import { type Box, type Shapes, type Stroke, type Tag, textOf, type Vertex } from "./geometry";
 
 /** The picture on the page, CSS pixels; `saw`: the picture that pixels of a result are counted in. */
 export interface View {
@@ -25,6 +25,7 @@ const RIM = "#1a1c20"; // a dark edge, for bright pictures
 const FONT_PX = 12;
 const MOST_LABELS = 100;
 const MOST_POINT_LABELS = 24;
+const MOST_FILLED = 64; // polygons
 const NEAR_PX = 7; // of a point or line, for the pointer
 
 /** What x and y are to be multiplied with. */
@@ -50,41 +51,46 @@ export function crc32(text: string): number {
   return (sum ^ 0xffffffff) >>> 0;
 }
 
-interface Label {
-  readonly text: string;
+/** Where the label of a shape goes: its left edge, its upper and its lower one. */
+export interface Anchor {
   readonly x: number;
   readonly y: number;
   readonly below: number;
-  readonly color: string;
-  readonly score: number;
+}
+
+interface Label extends Anchor {
+  readonly tag: Tag;
 }
 
 /** Paint all shapes: first what covers much, then what covers little, labels last. Facts are not painted. */
 export function paint(context: CanvasRenderingContext2D, shapes: Shapes, view: View): void {
-  const [sx, sy] = scaleOf(shapes, view);
+  const scale = scaleOf(shapes, view);
+  const [sx, sy] = scale;
   const labels: Label[] = [];
-  const label = (tag: Tag, x: number, y: number, below = y) => {
-    const text = textOf(tag);
-    if (text !== "") labels.push({ text, x, y, below, color: colorOf(tag), score: tag.score ?? 0 });
-  };
+  const label = (tag: Tag, x: number, y: number, below = y) => labels.push({ tag, x, y, below });
   context.lineJoin = "round";
-  for (const polygon of shapes.polygons) {
+  for (const [place, polygon] of shapes.polygons.entries()) {
+    if (!visible(polygon.vertices, scale, view)) continue;
     trace(context, polygon, sx, sy, true);
-    context.globalAlpha = 0.18;
-    context.fillStyle = colorOf(polygon.tag);
-    context.fill();
-    context.globalAlpha = 1;
+    if (place < MOST_FILLED) {
+      context.globalAlpha = 0.18;
+      context.fillStyle = colorOf(polygon.tag);
+      context.fill();
+      context.globalAlpha = 1;
+    }
     stroke(context, polygon.tag);
     const [x, y] = polygon.vertices[0] as Vertex;
     label(polygon.tag, x * sx, y * sy);
   }
   for (const line of shapes.lines) {
+    if (!visible(line.vertices, scale, view)) continue;
     trace(context, line, sx, sy, false);
     stroke(context, line.tag);
     const [x, y] = line.vertices.at(-1) as Vertex; // the end of a track is where its object is
     label(line.tag, x * sx, y * sy);
   }
   for (const box of shapes.boxes) {
+    if (!visible(endsOf(box), scale, view)) continue;
     context.beginPath();
     context.rect(box.x1 * sx, box.y1 * sy, (box.x2 - box.x1) * sx, (box.y2 - box.y1) * sy);
     stroke(context, box.tag);
@@ -94,6 +100,7 @@ export function paint(context: CanvasRenderingContext2D, shapes: Shapes, view: V
   const said = new Set(strokes.map(({ tag }) => tag.label));
   const named = shapes.points.length <= MOST_POINT_LABELS;
   for (const point of shapes.points) {
+    if (!visible([[point.x, point.y]], scale, view)) continue;
     context.beginPath();
     context.arc(point.x * sx, point.y * sy, 3.5, 0, 2 * Math.PI);
     context.fillStyle = colorOf(point.tag);
@@ -104,8 +111,27 @@ export function paint(context: CanvasRenderingContext2D, shapes: Shapes, view: V
     if (named && !said.has(point.tag.label)) label(point.tag, point.x * sx, point.y * sy - 4);
   }
   // The surest come first: where there is not room for all, theirs are the ones to read.
-  labels.sort((a, b) => b.score - a.score);
-  for (const one of labels.slice(0, MOST_LABELS)) plate(context, one, view);
+  labels.sort((a, b) => (b.tag.score ?? 0) - (a.tag.score ?? 0));
+  context.font = `600 ${FONT_PX}px system-ui, sans-serif`;
+  for (const one of labels.filter(({ tag }) => textOf(tag) !== "").slice(0, MOST_LABELS))
+    plate(context, one, view);
+}
+
+function endsOf(box: Box): readonly Vertex[] {
+  return [
+    [box.x1, box.y1],
+    [box.x2, box.y2],
+  ];
+}
+
+/** Whether any of what lies between these vertices is in the picture. */
+export function visible(vertices: readonly Vertex[], [sx, sy]: Vertex, view: View): boolean {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of vertices) {
+    [left, right] = [Math.min(left, x * sx), Math.max(right, x * sx)];
+    [top, bottom] = [Math.min(top, y * sy), Math.max(bottom, y * sy)];
+  }
+  return left < view.width && top < view.height && right >= 0 && bottom >= 0;
 }
 
 function trace(
@@ -129,40 +155,48 @@ function stroke(context: CanvasRenderingContext2D, tag: Tag): void {
   context.stroke();
 }
 
-/** A text on a plate above its shape, else below its upper edge; always within the picture. */
-function plate(context: CanvasRenderingContext2D, { text, x, y, below, color }: Label, view: View): void {
-  context.font = `600 ${FONT_PX}px system-ui, sans-serif`;
-  const width = Math.ceil(context.measureText(text).width) + 8;
-  const height = FONT_PX + 6;
-  const above = y - height - 1;
-  const top = above >= 0 ? above : below + height < view.height && below > y ? below + 1 : Math.max(0, y + 1);
-  const at = placed(x - 1, top, width, height, view);
-  context.fillStyle = color;
-  context.fillRect(at.x, at.y, width, height);
+/** A label on a plate: dark letters on the shape's own colour, all of which are light. */
+function plate(context: CanvasRenderingContext2D, { tag, ...anchor }: Label, view: View): void {
+  const widthOf = (text: string) => Math.ceil(context.measureText(text).width) + 8;
+  const text = fitting(tag, widthOf, view.width);
+  if (text === null) return;
+  const { x, y, width, height } = plateAt(anchor, widthOf(text), view);
+  context.fillStyle = colorOf(tag);
+  context.fillRect(x, y, width, height);
   context.fillStyle = RIM;
   context.textBaseline = "middle";
-  context.fillText(text, at.x + 4, at.y + height / 2 + 0.5);
+  context.fillText(text, x + 4, y + height / 2 + 0.5);
 }
 
-/** Moved into the picture, as far as it fits. */
-export function placed(
-  x: number,
-  y: number,
+/** As much of what is said of a shape as `room` has space for; null where that is nothing. */
+export function fitting(tag: Tag, widthOf: (text: string) => number, room: number): string | null {
+  const short = tag.label || (tag.id === "" ? "" : `#${tag.id}`);
+  const texts = [textOf(tag), short, `${Array.from(short).slice(0, 7).join("")}…`];
+  return texts.find((text) => text !== "" && text !== "…" && widthOf(text) <= room) ?? null;
+}
+
+/** A plate above its shape, else below it, else within its upper edge; never beyond the picture. */
+export function plateAt(
+  { x, y, below }: Anchor,
   width: number,
-  height: number,
   view: View,
-): { x: number; y: number } {
-  return {
-    x: Math.max(0, Math.min(x, view.width - width)),
-    y: Math.max(0, Math.min(y, view.height - height)),
-  };
+): { x: number; y: number; width: number; height: number } {
+  const height = FONT_PX + 6;
+  const above = y - height - 1;
+  const under = below > y && below + height < view.height;
+  const top = above >= 0 ? above : under ? below + 1 : y + 1;
+  const within = (at: number, most: number) => Math.max(0, Math.min(at, most));
+  return { x: within(x - 1, view.width - width), y: within(top, view.height - height), width, height };
 }
 
-/** What is said of the smallest shape under the pointer; null where there is none. */
+/** What is said of the shape under the pointer: a point, a line, the smallest box, a polygon; null where none is. */
 export function shapeAt(shapes: Shapes, view: View, x: number, y: number): string | null {
   const [sx, sy] = scaleOf(shapes, view);
   for (const point of shapes.points) {
     if (Math.hypot(point.x * sx - x, point.y * sy - y) <= NEAR_PX) return textOf(point.tag) || "point";
+  }
+  for (const line of shapes.lines) {
+    if (nearest(line.vertices, [sx, sy], x, y) <= NEAR_PX) return textOf(line.tag) || "line";
   }
   const boxes = shapes.boxes
     .filter((box) => box.x1 * sx <= x && x <= box.x2 * sx && box.y1 * sy <= y && y <= box.y2 * sy)
@@ -172,6 +206,17 @@ export function shapeAt(shapes: Shapes, view: View, x: number, y: number): strin
     if (inside(polygon.vertices, x / sx, y / sy)) return textOf(polygon.tag) || "polygon";
   }
   return null;
+}
+
+/** How far a line is from a place, pixels. */
+function nearest(vertices: readonly Vertex[], [sx, sy]: Vertex, x: number, y: number): number {
+  return vertices.slice(1).reduce((least, [endX, endY], place) => {
+    const [fromX, fromY] = vertices[place] as Vertex;
+    const [ax, ay, dx, dy] = [fromX * sx, fromY * sy, (endX - fromX) * sx, (endY - fromY) * sy];
+    const along = ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy) || 0; // 0 of a line without length
+    const share = Math.max(0, Math.min(1, along));
+    return Math.min(least, Math.hypot(ax + share * dx - x, ay + share * dy - y));
+  }, Infinity);
 }
 
 /** Whether a point lies in a polygon: crossings of a ray (Shimrat, Algorithm 112, 1962). */

@@ -1,6 +1,7 @@
 /** What JSON and msgpack cannot say by themselves (docs/mqtt.md, Results): bytes and arrays. */
 
 const DEPTH = 32;
+const SIDES = 64; // of an array, numpy's own limit
 const MOST = 100_000; // items of an array that is looked into; a larger one is a picture, a mask, a heat map
 
 /** An array of numbers too large to be a list in the page: only its shape is told. */
@@ -20,12 +21,15 @@ export function plain(value: unknown, depth = DEPTH): unknown {
   if (value === null || typeof value !== "object" || value instanceof Uint8Array || depth === 0) return value;
   if (Array.isArray(value)) return value.map((item) => plain(item, depth - 1));
   const map = value as Record<string, unknown>;
-  if (typeof map.__bin__ === "string" && Object.keys(map).length === 1) return bytesOf(map.__bin__) ?? value;
-  if (map.__nd__ === 1) return arrayOf(map) ?? value;
+  const keys = Object.keys(map).length;
+  if (keys === 1 && typeof map.__bin__ === "string") return bytesOf(map.__bin__) ?? value;
+  if (keys === 4 && map.__nd__ === 1) return arrayOf(map) ?? value;
   return Object.fromEntries(Object.entries(map).map(([key, item]) => [key, plain(item, depth - 1)]));
 }
 
+/** null when it is not all base64 with its padding, which `atob` alone would forgive. */
 function bytesOf(base64: string): Uint8Array | null {
+  if (base64.length % 4 !== 0 || /[^A-Za-z0-9+/=]/.test(base64)) return null;
   try {
     return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   } catch {
@@ -62,16 +66,21 @@ function half(bits: number): number {
 
 /** null when it is none after all. */
 function arrayOf({ dtype, shape, data }: Record<string, unknown>): unknown {
-  if (typeof dtype !== "string" || !Array.isArray(shape)) return null;
+  if (typeof dtype !== "string" || !Array.isArray(shape) || shape.length > SIDES) return null;
   const bytes = typeof data === "string" ? bytesOf(data) : data;
   const type = dtype.replace(/^[<|=]/, "");
-  const read = READERS[type];
+  const read = Object.hasOwn(READERS, type) ? READERS[type] : undefined;
   if (!(bytes instanceof Uint8Array) || read === undefined) return null;
   if (!shape.every((side) => Number.isInteger(side) && side >= 0)) return null;
   const width = Number(type.slice(1));
-  const count = shape.reduce((product: number, side: number) => product * side, 1);
+  let count = 1;
+  let lists = 1; // as many as there would be of one depth: [1e9, 0] is of no items
+  for (const side of shape) {
+    count *= side;
+    lists = Math.max(lists, count);
+  }
   if (bytes.length !== count * width) return null;
-  if (count > MOST) return new Block(type, shape);
+  if (lists > MOST) return new Block(type, shape);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const nested = (sides: readonly number[]): unknown => {

@@ -59,7 +59,7 @@ const OPEN = 2;
 export function shapesIn(result: unknown): Shapes {
   const reader = new Reader();
   const bare = asSequence(result);
-  const rows = Array.isArray(bare?.[0]);
+  const rows = (asSequence(bare?.[0]) ?? []).length > 0;
   if (!(rows && reader.boxesIn(result, NO_TAG, new Map(), true))) reader.walk(result, "", 0, false);
   const root = asMapping(result);
   const said = asText(root?.get("units"));
@@ -338,7 +338,9 @@ function factOf(value: unknown): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   const number = asNumber(value);
   if (number === null) return asText(value) ?? "";
-  if (Number.isInteger(number) && Math.abs(number) < 1e15) return whole(number);
+  if (typeof value === "bigint") return whole(value);
+  // 1e15 and 10 ** 15 are one number here: up to what is exact it is taken for an int, such as a time in µs.
+  if (Number.isSafeInteger(number)) return whole(number);
   return Math.abs(number) >= 1000 && Math.abs(number) < 1e15 ? rounded(number) : general(number);
 }
 

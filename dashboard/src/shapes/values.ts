@@ -44,12 +44,13 @@ export function asLabel(value: unknown): string | null {
   const text = asText(value);
   if (text !== null) return text;
   const number = asNumber(value);
-  return number === null || !Number.isInteger(number) ? null : whole(number);
+  if (number === null || !Number.isInteger(number)) return null;
+  return whole(typeof value === "bigint" ? value : number);
 }
 
 /** An integer in digits, however large. */
-export function whole(value: number): string {
-  return Math.abs(value) < 1e21 ? String(value === 0 ? 0 : value) : BigInt(value).toString();
+export function whole(value: number | bigint): string {
+  return BigInt(value).toString();
 }
 
 /** So many coordinates; `[[x, y]]` counts as `[x, y]`. */
