@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.observed import Device, Notice, Observed
 from agent.cli.words import brief, clean, clock
+from agent.client.observed import Device, Notice, Observed
 from agent.contract.status import AlgorithmState, AlgorithmStatus, StreamStatus
 
 STYLES = {

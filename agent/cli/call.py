@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.asking import Asking, Whom
 from agent.cli.keys import ExpiresOption, KeyOption, SignOption, signer_of
-from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit, visitor_id
+from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit
 from agent.cli.words import clean, outline
+from agent.client.asking import Asking, Whom
+from agent.client.synchronous import visitor_id
 from agent.config.secret import Secrets
 from agent.contract.commands import Reply
 from agent.contract.verbs import VERBS

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.cli.board import STYLES, footer, new_table, title
-from agent.cli.observed import Device, Happening, Measured, Notice, Observed
 from agent.cli.screen import LineScreen
 from agent.cli.words import clean
+from agent.client.observed import Device, Happening, Measured, Notice, Observed
 from agent.contract.codec import json_data
 from agent.contract.status import AlgorithmStatus, Reported, StreamStatus
 

@@ -11,17 +11,17 @@ from rich.text import Text
 
 from agent.cli.demo_agent import DEVICE, DemoAgent
 from agent.cli.leaving import deaf_when_leaving, interrupted_by_signals
-from agent.cli.observed import Notice, Observed
-from agent.cli.options import visitor_id
 from agent.cli.screen import LineScreen
 from agent.cli.watch import follow, screen_for
+from agent.client.observed import Notice, Observed
+from agent.client.synchronous import visitor_id
+from agent.client.watching import Watch
 from agent.config.secret import redact_url
 from agent.contract.topics import DEFAULT_PREFIX
 from agent.dashboard.errors import DashboardError
 from agent.dashboard.files import load
 from agent.dashboard.opening import Opening
 from agent.dashboard.server import DashboardServer
-from agent.delivery.client import Client
 from agent.delivery.embedded import EmbeddedBroker
 from agent.delivery.endpoint import Endpoint
 from agent.errors import VedetteError
@@ -74,9 +74,8 @@ def demo(
                     screen.show(Notice(DEVICE, complaint, bad=True))
                 return ending.reached()
 
-            with Client(endpoint) as client, screen, deaf_when_leaving():
-                client.subscribe(observed.filters)
-                follow(client, observed, screen, over)
+            with Watch(endpoint, observed) as watch, screen, deaf_when_leaving():
+                follow(watch, screen, over)
     if seconds is not None and not observed.results:
         raise VedetteError(f"no result within {_PATIENCE_S:g} s; see what the stream says above")
     typer.echo(f"{observed.results} results. Next: `vedette --help`, and agent.toml for your own cameras.")

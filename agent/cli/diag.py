@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.asking import Asking, Whom
 from agent.cli.call import clean_lines
 from agent.cli.keys import ExpiresOption, KeyOption, SignOption, signer_of
-from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit, visitor_id
+from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit
+from agent.client.asking import Asking, Whom
+from agent.client.synchronous import visitor_id
 from agent.config.secret import Secrets
 from agent.contract.commands import Diagnosed
 from agent.contract.topic import is_id

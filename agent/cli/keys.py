@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.asking import Signer
 from agent.cli.words import clean
+from agent.client.asking import Signer
 from agent.contract.signed import MAX_AHEAD_S
 from agent.contract.topic import is_id
 from agent.control.signatures import SigningKey

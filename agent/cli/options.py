@@ -1,11 +1,11 @@
 """What several commands take, and how they find their broker."""
 
-import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.client.synchronous import visitor_id
 from agent.config.secret import Secrets
 from agent.config.settings import Settings, load_settings
 from agent.config.tables import EMBEDDED
@@ -44,16 +44,16 @@ def settings_with(config: Path | None, broker: str | None) -> Settings:
     return load_settings(config, None if broker is None else {"broker": {"url": broker}})
 
 
-def visitor_id() -> str:
-    """A name at the broker that nobody else has: a visitor must not push a running agent out."""
-    return f"vedette-visitor-{secrets.token_hex(6)}"
-
-
 def visit(settings: Settings, known: Secrets, client_id: str | None = None) -> Client:
     """A client for the broker of the settings. Raises ConfigError."""
+    return Client(endpoint_of(settings, known, client_id))
+
+
+def endpoint_of(settings: Settings, known: Secrets, client_id: str | None = None) -> Endpoint:
+    """Where a visitor finds the broker of the settings. Raises ConfigError."""
     broker = settings.broker
     if broker.url == EMBEDDED:
         raise ConfigError(
             'broker.url is "embedded", whose address only its agent knows; name a broker with --broker URL'
         )
-    return Client(Endpoint.of(broker, known, url=broker.url, client_id=client_id or visitor_id()))
+    return Endpoint.of(broker, known, url=broker.url, client_id=client_id or visitor_id())

@@ -11,8 +11,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from agent.cli.board import board
-from agent.cli.observed import Happening, Notice, Observed
 from agent.cli.words import brief, clean, clock
+from agent.client.observed import Happening, Notice, Observed
 from agent.contract.codec import json_data
 from agent.contract.result import Result
 

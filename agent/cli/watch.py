@@ -9,13 +9,13 @@ from rich.text import Text
 
 from agent.cli.board import board
 from agent.cli.cost import CostJson, CostLines, cost_board
-from agent.cli.observed import Measured, Observed
-from agent.cli.options import BrokerOption, ConfigOption, JsonOption, settings_with, visit
+from agent.cli.options import BrokerOption, ConfigOption, JsonOption, endpoint_of, settings_with
 from agent.cli.screen import Draw, JsonScreen, LineScreen, Screen, TableScreen
+from agent.client.observed import Measured, Observed
+from agent.client.watching import Watch
 from agent.config.secret import Secrets, redact_url
 from agent.contract.result import Result
 from agent.contract.topic import is_id
-from agent.delivery.client import Client
 
 _WAIT_S = 0.2
 
@@ -53,9 +53,9 @@ def watch(
     screen = _screen(observed, head, cost=cost, as_json=as_json)
     counted = Measured if cost else Result
     try:
-        with visit(settings, Secrets(settings.paths.secrets)) as client, screen:
-            client.subscribe(observed.filters)
-            follow(client, observed, screen, lambda: False, count, counted)
+        endpoint = endpoint_of(settings, Secrets(settings.paths.secrets))
+        with Watch(endpoint, observed) as watching, screen:
+            follow(watching, screen, lambda: False, count, counted)
     except KeyboardInterrupt:
         return
 
@@ -79,23 +79,18 @@ def screen_for(
 
 
 def follow(
-    client: Client,
-    observed: Observed,
+    watch: Watch,
     screen: Screen,
     over: Callable[[], bool],
     count: int | None = None,
     counted: type[Result | Measured] = Result,
 ) -> None:
-    """Show what comes, until `over`, asked several times a second, or `count` of `counted`.
-
-    Raises LinkError.
-    """
+    """Show what comes, until `over`, asked several times a second, or `count` of `counted`."""
     seen = 0
     while not over():
-        for message in client.receive(_WAIT_S):
-            for happening in observed.hear(message):
-                screen.show(happening)
-                seen += isinstance(happening, counted)
-                if seen == count:
-                    return
+        for happening in watch.receive(_WAIT_S):
+            screen.show(happening)
+            seen += isinstance(happening, counted)
+            if seen == count:
+                return
         screen.refresh()

@@ -7,10 +7,10 @@ import pytest
 import typer
 
 from agent.cli.call import parse_arguments
-from agent.cli.completeness import MAX_RANGES, Completeness
-from agent.cli.observed import Measured, Notice, Observed
 from agent.cli.parameters import Parameter, parameters
 from agent.cli.words import brief, clean, outline
+from agent.client.completeness import MAX_RANGES, Completeness
+from agent.client.observed import Measured, Notice, Observed
 from agent.contract.codec import json_data, pack_data
 from agent.contract.result import Result, ResultHead, json_result, pack_result
 from agent.delivery.messages import Inbound

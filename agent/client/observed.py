@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from agent.cli.completeness import Completeness
+from agent.client.completeness import Completeness
 from agent.contract.decode import PayloadError
 from agent.contract.gaps import Gaps
 from agent.contract.result import Result, unpack_result
@@ -27,6 +27,23 @@ class Notice:
     text: str
     bad: bool = False
     time_us: int = field(default_factory=lambda: time.time_ns() // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing(Notice):
+    """Results that have not come although later ones did; they may yet come late, after an outage."""
+
+    epoch: int = 0
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped(Notice):
+    """Results that were missing, and of which the device says that it dropped them; the text says why."""
+
+    epoch: int = 0
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -68,6 +85,7 @@ class Measured:
 
 
 Happening = Result | Notice | Measured
+"""A result; something that has changed (`Missing` and `Dropped` are kinds of it); counters."""
 
 
 class Observed:
@@ -134,7 +152,14 @@ class Observed:
                 yield from self._explained(device)
                 for first, last in known.missing_of(*found):
                     names = f"result {first} is" if first == last else f"results {first} to {last} are"
-                    yield Notice(device.id, f"epoch {result.epoch}: {names} missing", bad=True)
+                    yield Missing(
+                        device.id,
+                        f"epoch {result.epoch}: {names} missing",
+                        bad=True,
+                        epoch=result.epoch,
+                        first=first,
+                        last=last,
+                    )
         if self._stream not in (None, result.stream) or self._algorithm not in (None, result.algorithm):
             return
         pair = device.pairs.setdefault((result.stream, result.algorithm), Pair(result))
@@ -155,7 +180,7 @@ class Observed:
             ):
                 what = "1 result was" if count == 1 else f"{count} results were"
                 text = f"epoch {gap.epoch}: {what} dropped on the device: {gap.reason}"
-                yield Notice(device.id, text, bad=True)
+                yield Dropped(device.id, text, bad=True, epoch=gap.epoch, count=count)
 
     def _status(self, device: Device, payload: bytes) -> Iterator[Notice]:
         before = device.status

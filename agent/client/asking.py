@@ -22,6 +22,10 @@ from agent.errors import VedetteError
 _LISTEN_S = 1.0  # for the retained status of devices, when nobody took the command
 
 
+class NoReplyError(VedetteError):
+    """Nothing came in time, or nobody is there: the text says what is known of the device."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whom:
     """Whom a command is meant for: a device, a group, or (with neither) all devices."""
@@ -94,19 +98,19 @@ class Asking:
         self._statuses: dict[str, DeviceStatus] = {}
 
     def one(self, verb: str, args: dict[str, Any], timeout_s: float) -> Reply:
-        """The reply of one device. Raises VedetteError, with what is known of it, if none comes in time."""
+        """The reply of one device. Raises NoReplyError, with what is known of it, if none comes in time."""
         deadline_s = time.monotonic() + timeout_s
         if not self._send(verb, args, timeout_s):
             deadline_s = min(deadline_s, time.monotonic() + _LISTEN_S)
         for reply in self._replies(deadline_s):
             return reply
-        raise VedetteError(self._why_silent(timeout_s))
+        raise NoReplyError(self._why_silent(timeout_s))
 
     def many(self, verb: str, args: dict[str, Any], timeout_s: float) -> Iterator[Reply]:
-        """One reply of each device, as they come in that time. Raises VedetteError when nobody listens."""
+        """One reply of each device, as they come in that time. Raises NoReplyError when nobody listens."""
         deadline_s = time.monotonic() + timeout_s
         if not self._send(verb, args, timeout_s):
-            raise VedetteError(f"nobody at this broker listens to commands for {self._whom}")
+            raise NoReplyError(f"nobody at this broker listens to commands for {self._whom}")
         answered: set[str] = set()
         for reply in self._replies(deadline_s):
             if reply.device not in answered:
