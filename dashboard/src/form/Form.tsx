@@ -1,17 +1,12 @@
 /** A form made from a JSON Schema: controlled by who renders it, and usable by keyboard alone. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import {
-  defaultText,
-  type Field,
-  fieldOf,
-  type Problem,
-  type Schema,
-  same,
-  Unparsed,
-  type Value,
-} from "./schema";
+import { useEffect, useRef } from "preact/hooks";
+import { Input, type InputAttributes } from "./inputs";
+import { type Ask, Items, MapRows } from "./nested";
+import type { Problem } from "./problems";
+import { type Field, fieldOf, initial, resolved, type Schema, type Value } from "./schema";
+import { Variant } from "./variant";
 import "./form.css";
 
 export interface FormProps {
@@ -30,14 +25,20 @@ export interface FormProps {
   disabled?: boolean;
 }
 
-/** Move to the first input that has a problem. */
+const DEEPEST = 10; // levels that have inputs of their own; what lies deeper is written as JSON
+
+/** Move to the first input that has a problem, or to what it stands in. */
 export function focusFirstProblem(idPrefix: string, problems: readonly Problem[]): void {
   for (const { path } of problems) {
-    const input = document.getElementById(`${idPrefix}-${path}`);
-    if (input === null) continue;
-    input.closest("details")?.setAttribute("open", "");
-    input.focus();
-    return;
+    const steps = path.split(".");
+    for (let length = steps.length; length > 0; length--) {
+      const input = document.getElementById(`${idPrefix}-${steps.slice(0, length).join(".")}`);
+      if (input === null) continue;
+      input.closest("details")?.setAttribute("open", "");
+      const within = input.querySelector<HTMLElement>("input, select, textarea, button");
+      (input.matches("fieldset") ? (within ?? input) : input).focus();
+      return;
+    }
   }
 }
 
@@ -47,15 +48,23 @@ export function SchemaForm(props: FormProps) {
   const first = common === undefined ? names : common.filter((name) => names.includes(name));
   const more = names.filter((name) => !first.includes(name));
   const wrong = props.problems.some(({ path }) => more.includes(path.split(".")[0] ?? ""));
+  const folded = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    // Never closed again by itself: what one looks at would jump away once it is right.
+    if (wrong && folded.current !== null) folded.current.open = true;
+  }, [wrong]);
   return (
     <div class="f-form">
       <Fields {...props} root={schema} names={first} path="" />
       {more.length > 0 && (
-        <details class="f-more" open={wrong}>
+        <details class="f-more" ref={folded}>
           <summary>More settings ({more.length})</summary>
-          <Fields {...props} root={schema} names={more} path="" />
+          <div class="f-form">
+            <Fields {...props} root={schema} names={more} path="" />
+          </div>
         </details>
       )}
+      <Strangers {...props} hidden={hidden} path="" />
     </div>
   );
 }
@@ -67,27 +76,73 @@ interface FieldsProps extends FormProps {
 }
 
 function Fields(props: FieldsProps) {
-  const { schema, root, value, names, path } = props;
+  const { schema, root, value, path } = props;
+  const names = props.names.filter((name) => !isSettled(schema.properties?.[name] ?? {}, value[name], root));
   return (
     <>
       {names.map((name) => {
         const at = path === "" ? name : `${path}.${name}`;
-        const set = (next: unknown) => {
-          const { [name]: _old, ...rest } = value;
-          props.onChange(next === undefined ? rest : { ...rest, [name]: next });
-        };
-        const field = fieldOf(schema.properties?.[name] ?? {}, root);
         return (
           <One
             key={at}
             form={props}
             name={name}
             path={at}
-            field={field}
+            field={fieldOf(schema.properties?.[name] ?? {}, root)}
             value={value[name] ?? undefined}
             required={schema.required?.includes(name) ?? false}
-            set={set}
+            set={(next) => props.onChange(without(value, name, next))}
           />
+        );
+      })}
+    </>
+  );
+}
+
+/** What can be one thing only, and is that, is not asked. */
+function isSettled(given: Schema, value: unknown, root: Schema): boolean {
+  const { const: only, default: otherwise } = resolved(given, root);
+  return only !== undefined && (value ?? otherwise) === only;
+}
+
+function without(value: Value, name: string, next?: unknown): Value {
+  const { [name]: _old, ...rest } = value;
+  return next === undefined ? rest : { ...rest, [name]: next };
+}
+
+/** Keys that the schema does not know, so that they can be seen and taken away. */
+function Strangers(props: FormProps & { path: string }) {
+  const { schema, value, path, hidden = [] } = props;
+  const known = schema.properties ?? {};
+  const names = Object.keys(value).filter((name) => known[name] === undefined && !hidden.includes(name));
+  return (
+    <>
+      {names.map((name) => {
+        const at = path === "" ? name : `${path}.${name}`;
+        const problem = props.problems.find((one) => one.path === at);
+        const id = `${props.idPrefix}-${at}`;
+        return (
+          <div class="f-field" key={at} data-wrong={problem !== undefined}>
+            <span class="f-name mono">{name}</span>
+            <div class="f-input">
+              <div class="f-stranger">
+                <code>{JSON.stringify(value[name])}</code>
+                <button
+                  type="button"
+                  id={id}
+                  disabled={props.disabled ?? false}
+                  aria-label={`Remove ${name}`}
+                  aria-describedby={`${id}-problem`}
+                  onClick={() => props.onChange(without(value, name))}
+                >
+                  Remove
+                </button>
+              </div>
+              <p class="f-problem" id={`${id}-problem`}>
+                {problem?.text}
+              </p>
+            </div>
+          </div>
         );
       })}
     </>
@@ -104,65 +159,50 @@ interface OneProps {
   set(value: unknown): void;
 }
 
-/** What every input has in common. */
-interface InputProps {
-  id: string;
-  disabled: boolean;
-  "aria-invalid": boolean;
-  "aria-describedby": string;
-  "aria-required"?: boolean;
-}
-
 function One(props: OneProps) {
-  const { form, name, path, field, value, required, set } = props;
-  const problem = form.problems.find((one) => one.path === path);
+  const { form, name, path, field, value, required } = props;
   const id = `${form.idPrefix}-${path}`;
   const hint = field.schema.description ?? "";
   if (field.kind === "group") {
     const names = Object.keys(field.schema.properties ?? {});
-    if (names.length === 0) return null;
+    if (names.length === 0 && value === undefined) return null;
     return (
-      <fieldset class="f-group">
-        <legend class="mono">{name}</legend>
-        {hint && <p class="f-hint">{hint}</p>}
-        <Fields
-          {...form}
-          schema={field.schema}
-          value={(value ?? {}) as Value}
-          onChange={(next) => set(Object.keys(next).length > 0 ? next : undefined)}
-          names={names}
-          path={path}
-        />
+      <fieldset class="f-group" id={id} tabIndex={-1}>
+        <legend class="mono">
+          {name}
+          {required && <Required />}
+        </legend>
+        {hint && (
+          <p class="f-hint">
+            <Marked text={hint} />
+          </p>
+        )}
+        <Group {...props} names={names} />
       </fieldset>
     );
   }
-  const input: InputProps = {
+  const problem = problemOf(form.problems, field, path);
+  const input: InputAttributes = {
     id,
     disabled: form.disabled ?? false,
     "aria-invalid": problem !== undefined,
     "aria-describedby": `${id}-hint ${id}-problem`,
     ...(required && { "aria-required": true }),
   };
-  const suggestions = form.suggestions?.[name];
   return (
     <div class="f-field" data-kind={field.kind} data-wrong={problem !== undefined}>
-      <label class="mono" for={id}>
+      <label class="mono" for={id} id={`${id}-label`}>
         {name}
-        {required && (
-          <span class="f-required" title="required">
-            {" "}
-            *
-          </span>
-        )}
+        {required && <Required />}
       </label>
       <div class="f-input">
-        <Input field={field} input={input} value={value} set={set} {...(suggestions && { suggestions })} />
+        <Control {...props} input={input} />
         {hint && (
           <p class="f-hint" id={`${id}-hint`}>
             <Marked text={hint} />
           </p>
         )}
-        <p class="f-problem" id={`${id}-problem`} role={problem ? "alert" : undefined}>
+        <p class="f-problem" id={`${id}-problem`}>
           {problem?.text}
         </p>
       </div>
@@ -170,226 +210,165 @@ function One(props: OneProps) {
   );
 }
 
-/** Text with `code` in it. */
-function Marked({ text }: { text: string }): ComponentChildren {
-  return text.split("`").map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part));
+/** That of a value, and of what is in it where that has no place of its own. */
+function problemOf(problems: readonly Problem[], field: Field, path: string): Problem | undefined {
+  const own = problems.find((one) => one.path === path);
+  const apart = ["items", "map", "variant", "group"].includes(field.kind) || isTextList(field);
+  return own ?? (apart ? undefined : problems.find((one) => one.path.startsWith(`${path}.`)));
 }
 
-function Input(props: {
-  field: Field;
-  input: InputProps;
-  value: unknown;
-  set(value: unknown): void;
-  suggestions?: readonly string[];
-}) {
-  const { field, input, value, set } = props;
-  const otherwise = defaultText(field.schema);
-  const placeholder = otherwise === "" ? "" : `default: ${otherwise}`;
-  switch (field.kind) {
-    case "boolean":
-      return (
-        <input
-          {...input}
-          type="checkbox"
-          checked={(value ?? field.schema.default ?? false) as boolean}
-          onChange={(event) => set(event.currentTarget.checked)}
-        />
-      );
-    case "number":
-    case "integer":
-      return <NumberInput input={input} value={value} set={set} placeholder={placeholder} />;
-    case "choice":
-      return (
-        <select
-          {...input}
-          value={value === undefined ? "" : String(value)}
-          onChange={(event) =>
-            set(field.options.find((option) => String(option) === event.currentTarget.value))
-          }
-        >
-          <option value="">{placeholder || "–"}</option>
-          {field.options.map((option) => (
-            <option key={option} value={String(option)}>
-              {option}
-            </option>
-          ))}
-        </select>
-      );
-    case "choices":
-      return <Chips options={field.options} input={input} value={asList(value, field)} set={set} />;
-    case "list":
-      return props.suggestions === undefined ? (
-        <ListInput of={field.of} input={input} value={value} set={set} placeholder={placeholder} />
+/** Texts may have commas in them, so each has a row. */
+function isTextList(field: Field): boolean {
+  return field.kind === "list" && field.of === "text";
+}
+
+function Required() {
+  return (
+    <span class="f-required" title="required">
+      {" "}
+      *
+    </span>
+  );
+}
+
+/** A map with known keys. One that may be left out, and is, has no fields until somebody wants it. */
+function Group(props: OneProps & { names: readonly string[]; hidden?: readonly string[] }) {
+  const { form, path, field, value, required, set, hidden = [] } = props;
+  const { schema } = field;
+  const absent = value === undefined;
+  const needs = (schema.required ?? []).length > 0;
+  // Its own default is not told when Python makes it anew each time.
+  const optional = field.nullable || (!required && needs && schema.default === undefined);
+  const problem = form.problems.find((one) => one.path === path);
+  const id = `${form.idPrefix}-${path}`;
+  const begun = schema.default ?? initial(schema, form.root);
+  const current = (value ?? begun ?? {}) as Value;
+  const fields = { ...form, schema, value: current, path, hidden };
+  const change = (next: Value) =>
+    set(Object.keys(next).length > 0 || required || optional ? next : undefined);
+  return (
+    <>
+      {absent && (optional || (required && !needs)) ? (
+        <div class="f-add">
+          <button
+            type="button"
+            disabled={form.disabled ?? false}
+            aria-label={`Set ${props.name}`}
+            aria-describedby={`${id}-problem`}
+            onClick={() => set(begun ?? {})}
+          >
+            Set
+          </button>
+          <span class="f-hint">not set</span>
+        </div>
       ) : (
-        <Chips options={props.suggestions} input={input} value={asList(value, field)} set={set} />
-      );
-    case "row":
-      return <RowInput count={field.of.length} input={input} value={value} set={set} />;
-    case "json":
-      return <JsonInput input={input} value={value} set={set} />;
-    default:
+        <>
+          <Fields
+            {...fields}
+            names={props.names.filter((name) => !hidden.includes(name))}
+            onChange={change}
+          />
+          <Strangers {...fields} onChange={change} />
+          {optional && (
+            <div class="f-add">
+              <button
+                type="button"
+                class="quiet"
+                disabled={form.disabled ?? false}
+                onClick={() => set(undefined)}
+              >
+                Leave {props.name} out
+              </button>
+            </div>
+          )}
+        </>
+      )}
+      {problem !== undefined && (
+        <p class="f-problem" id={`${id}-problem`}>
+          {problem.text}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** What a value is entered with, whatever it is. */
+function Control(props: OneProps & { input: InputAttributes; hidden?: readonly string[] }) {
+  const { form, name, path, field, value, required, set, input } = props;
+  const ask: Ask = (inner) => <Within form={form} {...inner} />;
+  const disabled = form.disabled ?? false;
+  const nested = { root: form.root, path, id: input.id, name, value, set, ask, disabled, required };
+  const suggestions = form.suggestions?.[name];
+  if (path.split(".").length > DEEPEST) {
+    return (
+      <Input
+        field={{ kind: "json", schema: field.schema, nullable: true }}
+        input={input}
+        value={value}
+        set={set}
+      />
+    );
+  }
+  switch (field.kind) {
+    case "group":
       return (
-        <input
-          {...input}
-          type="text"
-          class="mono"
-          spellcheck={false}
-          autocomplete="off"
-          value={typeof value === "string" ? value : ""}
-          placeholder={placeholder}
-          onInput={(event) => set(event.currentTarget.value || undefined)}
-        />
+        <div class="f-within">
+          <Group {...props} names={Object.keys(field.schema.properties ?? {})} />
+        </div>
+      );
+    case "items":
+      return <Items {...nested} field={field} of={field.of} />;
+    case "map":
+      return <MapRows {...nested} field={field} of={field.of} />;
+    case "variant":
+      return <Variant {...nested} field={field} />;
+    default:
+      if (isTextList(field) && suggestions === undefined) {
+        return <Items {...nested} field={field} of={field.schema.items ?? {}} />;
+      }
+      return (
+        <Input field={field} input={input} value={value} set={set} {...(suggestions && { suggestions })} />
       );
   }
 }
 
-function asList(value: unknown, field: Field): readonly string[] {
-  const list = value ?? field.schema.default ?? [];
-  return Array.isArray(list) ? list.map(String) : [];
-}
-
-/** Keeps what is typed, also "1e-" on the way to "1e-3"; what is no number is a problem, not lost. */
-function TypedInput(props: {
-  input: InputProps;
-  value: unknown;
-  set(value: unknown): void;
-  placeholder: string;
-  parse(text: string): unknown;
-  show(value: unknown): string;
-}) {
-  const { parse, show, value } = props;
-  const [text, setText] = useState(show(value));
-  useEffect(() => {
-    if (!same(parse(text), value)) setText(show(value));
-  }, [value]);
-  return (
-    <input
-      {...props.input}
-      type="text"
-      class="mono"
-      spellcheck={false}
-      autocomplete="off"
-      value={text}
-      placeholder={props.placeholder}
-      onInput={(event) => {
-        setText(event.currentTarget.value);
-        props.set(parse(event.currentTarget.value));
-      }}
-    />
-  );
-}
-
-function toNumber(text: string): unknown {
-  const trimmed = text.trim();
-  if (trimmed === "") return undefined;
-  const number = Number(trimmed.replace(/^([+-]?\d+),(\d+)$/, "$1.$2"));
-  return Number.isFinite(number) ? number : trimmed;
-}
-
-function shown(value: unknown): string {
-  return value === undefined || value === null ? "" : String(value);
-}
-
-function NumberInput(props: {
-  input: InputProps;
-  value: unknown;
-  set(value: unknown): void;
-  placeholder: string;
-}) {
-  return <TypedInput {...props} parse={toNumber} show={shown} />;
-}
-
-function ListInput(props: {
-  of: "text" | "number" | "integer";
-  input: InputProps;
-  value: unknown;
-  set(value: unknown): void;
-  placeholder: string;
-}) {
-  const parse = (text: string): unknown => {
-    const items = text
-      .split(",")
-      .map((item) => item.trim())
-      .filter(Boolean);
-    if (items.length === 0) return undefined;
-    return props.of === "text" ? items : items.map(toNumber);
-  };
-  const show = (value: unknown) => (Array.isArray(value) ? value.join(", ") : shown(value));
-  return (
-    <TypedInput
-      {...props}
-      placeholder={props.placeholder || "several, with commas between"}
-      parse={parse}
-      show={show}
-    />
-  );
-}
-
-function RowInput(props: { count: number; input: InputProps; value: unknown; set(value: unknown): void }) {
-  const parse = (text: string): unknown => {
-    const items = text.split(/[\s,x×]+/).filter(Boolean);
-    return items.length === 0 ? undefined : items.map(toNumber);
-  };
-  const show = (value: unknown) => (Array.isArray(value) ? value.join(" × ") : shown(value));
-  const placeholder = props.count === 2 ? "640 × 360" : `${props.count} numbers`;
-  return <TypedInput {...props} placeholder={placeholder} parse={parse} show={show} />;
-}
-
-/** Several of a few; `*` stands for all, and alone. */
-function Chips(props: {
-  options: readonly string[];
-  input: InputProps;
-  value: readonly string[];
-  set(value: unknown): void;
-}) {
-  const { options, input, value, set } = props;
-  const all = [...options, ...value.filter((item) => !options.includes(item))];
-  const toggle = (option: string) => {
-    if (option === "*") return set(value.includes("*") ? [] : ["*"]);
-    const others = value.filter((item) => item !== option && item !== "*");
-    set(value.includes(option) ? others : [...others, option]);
+/** A value in a list, in a map, or of a sort: without a label, its problem beneath. */
+function Within(props: { form: FieldsProps } & Parameters<Ask>[0]) {
+  const { form, schema, path, label, value, set, sort } = props;
+  const field = fieldOf(schema, form.root);
+  const id = `${form.idPrefix}-${path}${sort === undefined ? "" : "-of"}`;
+  const problem = problemOf(form.problems, field, path);
+  const input: InputAttributes = {
+    id,
+    disabled: form.disabled ?? false,
+    "aria-invalid": problem !== undefined,
+    "aria-describedby": sort === undefined ? `${id}-problem` : `${form.idPrefix}-${path}-problem`,
+    "aria-label": label,
   };
   return (
-    <fieldset class="f-chips" tabIndex={-1} id={input.id} aria-describedby={input["aria-describedby"]}>
-      {all.map((option) => (
-        <button
-          key={option}
-          type="button"
-          class="chip"
-          aria-pressed={value.includes(option)}
-          disabled={input.disabled}
-          onClick={() => toggle(option)}
-        >
-          {option === "*" ? "all" : option}
-        </button>
-      ))}
-    </fieldset>
+    <div class="f-value" data-kind={field.kind} data-wrong={problem !== undefined}>
+      <Control
+        form={form}
+        name={label}
+        path={path}
+        field={field}
+        value={value ?? undefined}
+        required={true}
+        set={set}
+        input={input}
+        hidden={sort?.tag == null ? [] : [sort.tag]}
+      />
+      {/* Of a map, and of a sort, it is told elsewhere. */}
+      {sort === undefined && field.kind !== "group" && (
+        <p class="f-problem" id={`${id}-problem`}>
+          {problem?.text}
+        </p>
+      )}
+    </div>
   );
 }
 
-function JsonInput(props: { input: InputProps; value: unknown; set(value: unknown): void }) {
-  const { value, set } = props;
-  const show = () =>
-    value === undefined ? "" : value instanceof Unparsed ? value.text : JSON.stringify(value, null, 2);
-  const [text, setText] = useState(show());
-  return (
-    <textarea
-      {...props.input}
-      class="mono"
-      rows={4}
-      spellcheck={false}
-      placeholder="JSON"
-      value={text}
-      onInput={(event) => {
-        const typed = event.currentTarget.value;
-        setText(typed);
-        if (typed.trim() === "") return set(undefined);
-        try {
-          set(JSON.parse(typed));
-        } catch (error) {
-          set(new Unparsed(typed, `is no JSON: ${error instanceof Error ? error.message : error}`));
-        }
-      }}
-    />
-  );
+/** Text with `code` in it. */
+function Marked({ text }: { text: string }): ComponentChildren {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part));
 }

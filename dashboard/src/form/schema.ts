@@ -14,9 +14,17 @@ export interface Schema {
   readonly allOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | Schema;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
+  readonly propertyNames?: Schema;
+  readonly discriminator?: {
+    readonly propertyName: string;
+    readonly mapping?: Readonly<Record<string, string>>;
+  };
   readonly items?: Schema;
   readonly prefixItems?: readonly Schema[];
   readonly default?: unknown;
+  readonly format?: string;
   readonly title?: string;
   readonly description?: string;
   readonly minimum?: number;
@@ -28,28 +36,33 @@ export interface Schema {
   readonly maxLength?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
   readonly pattern?: string;
 }
 
-/** What is wrong with one value; `path` as `params.min_area`. */
-export interface Problem {
-  readonly path: string;
-  readonly text: string;
-}
+export type Option = string | number | boolean;
 
 /** How one value is asked for. `schema` is without references and without null. */
 export type Field = { readonly schema: Schema; readonly nullable: boolean } & (
   | { readonly kind: "text" | "number" | "integer" | "boolean" | "group" | "json" }
-  | { readonly kind: "choice"; readonly options: readonly (string | number)[] }
+  | { readonly kind: "choice"; readonly options: readonly Option[] }
   /** Several of a few. */
-  | { readonly kind: "choices"; readonly options: readonly string[] }
+  | { readonly kind: "choices"; readonly options: readonly Option[] }
   /** Texts or numbers, as many as one likes. */
   | { readonly kind: "list"; readonly of: "text" | "number" | "integer" }
   /** So many numbers, such as width and height. */
   | { readonly kind: "row"; readonly of: readonly Schema[] }
+  /** Anything else, as many as one likes. */
+  | { readonly kind: "items"; readonly of: Schema }
+  /** Values by names that one chooses. */
+  | { readonly kind: "map"; readonly of: Schema }
+  /** One of several sorts of values; `tag` is the key that tells maps apart. */
+  | { readonly kind: "variant"; readonly options: readonly Schema[]; readonly tag: string | null }
 );
 
-const DEPTH = 20; // of references: a schema may refer to itself
+export const DEPTH = 20; // of references: a schema may refer to itself
 
 /** Without `$ref` and an `allOf` of one. */
 export function resolved(schema: Schema, root: Schema, depth = DEPTH): Schema {
@@ -72,13 +85,21 @@ export function fieldOf(given: Schema, root: Schema): Field {
   const real = choices.filter(({ type }) => type !== "null");
   const nullable = real.length < choices.length;
   const { anyOf: _any, oneOf: _one, ...own } = whole;
-  const [only] = real;
-  const schema =
-    choices.length === 0 ? whole : real.length === 1 && only !== undefined ? { ...only, ...own } : own;
+  // A number that may be whole is a number.
+  const plain = real.every(({ type }) => type === "number" || type === "integer")
+    ? real.find(({ type }) => type === "number")
+    : undefined;
+  const only = real.length === 1 ? real[0] : plain;
+  if (real.length > 1 && only === undefined) {
+    const tag = whole.discriminator?.propertyName ?? null;
+    return { schema: own, nullable, kind: "variant", options: real, tag };
+  }
+  const schema = choices.length === 0 ? whole : only === undefined ? own : { ...only, ...own };
   const base = { schema, nullable };
-  if (schema.const !== undefined) return { ...base, kind: "choice", options: [schema.const as string] };
-  if (schema.enum !== undefined)
-    return { ...base, kind: "choice", options: schema.enum as (string | number)[] };
+  if (schema.const !== undefined) return { ...base, kind: "choice", options: [schema.const as Option] };
+  if (schema.enum !== undefined) {
+    return { ...base, kind: "choice", options: schema.enum.filter((one) => one !== null) as Option[] };
+  }
   switch (schema.type) {
     case "string":
       return { ...base, kind: "text" };
@@ -89,7 +110,7 @@ export function fieldOf(given: Schema, root: Schema): Field {
     case "array":
       return { ...base, ...arrayField(schema, root) };
     case "object":
-      return { ...base, kind: schema.properties === undefined ? "json" : "group" };
+      return { ...base, ...objectField(schema) };
     default:
       return { ...base, kind: "json" };
   }
@@ -101,71 +122,34 @@ function arrayField(schema: Schema, root: Schema) {
     const numbers = of.every(({ type }) => type === "integer" || type === "number");
     return numbers ? ({ kind: "row", of } as const) : ({ kind: "json" } as const);
   }
-  const item = fieldOf(schema.items ?? {}, root);
-  if (item.kind === "choice") return { kind: "choices", options: item.options.map(String) } as const;
+  if (schema.items === undefined) return { kind: "json" } as const;
+  const item = fieldOf(schema.items, root);
+  if (item.kind === "choice") return { kind: "choices", options: item.options } as const;
   if (item.kind === "text" || item.kind === "number" || item.kind === "integer") {
     return { kind: "list", of: item.kind } as const;
   }
-  return { kind: "json" } as const;
+  return item.kind === "json" ? ({ kind: "json" } as const) : ({ kind: "items", of: schema.items } as const);
 }
 
-/** All that is wrong with a map of values, in the order of the schema. */
-export function problems(schema: Schema, value: Value, root: Schema = schema, path = ""): Problem[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([key, one]) => {
-    const at = path === "" ? key : `${path}.${key}`;
-    const given = value[key];
-    if (given === undefined || given === null) {
-      const field = fieldOf(one, root);
-      if (schema.required?.includes(key)) return [{ path: at, text: "is required" }];
-      return field.kind === "group" ? problems(field.schema, {}, root, at) : [];
-    }
-    return problemsOf(fieldOf(one, root), given, root, at);
+function objectField({ properties, additionalProperties, patternProperties }: Schema) {
+  if (properties !== undefined) return { kind: "group" } as const;
+  const [of = additionalProperties] = Object.values(patternProperties ?? {});
+  return typeof of === "object" ? ({ kind: "map", of } as const) : ({ kind: "json" } as const);
+}
+
+/** What a new value begins with: the keys that can have one value only. */
+export function initial(schema: Schema, root: Schema): unknown {
+  const field = fieldOf(schema, root);
+  if (field.kind === "boolean") return field.schema.default ?? false;
+  if (field.kind !== "group") return undefined;
+  const constants = Object.entries(field.schema.properties ?? {}).flatMap(([key, one]) => {
+    const value = resolved(one, root).const;
+    return value === undefined ? [] : [[key, value] as const];
   });
+  return Object.fromEntries(constants);
 }
 
-function problemsOf(field: Field, value: unknown, root: Schema, path: string): Problem[] {
-  const { schema } = field;
-  const say = (text: string | null): Problem[] => (text === null ? [] : [{ path, text }]);
-  switch (field.kind) {
-    case "text":
-      return say(typeof value === "string" ? textProblem(schema, value) : "must be a text");
-    case "number":
-    case "integer":
-      return say(numberProblem(schema, field.kind, value));
-    case "boolean":
-      return say(typeof value === "boolean" ? null : "must be yes or no");
-    case "choice":
-      return say(
-        field.options.some((option) => option === value)
-          ? null
-          : `must be one of ${field.options.join(", ")}`,
-      );
-    case "choices":
-    case "list": {
-      if (!Array.isArray(value)) return say("must be a list");
-      const inner = field.kind === "list" && schema.items !== undefined ? fieldOf(schema.items, root) : null;
-      const wrong =
-        inner === null ? [] : value.flatMap((item) => problemsOf(inner, item, root, path)).slice(0, 1);
-      return [...say(countProblem(schema, value.length)), ...wrong];
-    }
-    case "row": {
-      if (!Array.isArray(value) || value.length !== field.of.length)
-        return say(`needs ${field.of.length} numbers`);
-      const texts = field.of.map((of, index) =>
-        numberProblem(of, of.type === "integer" ? "integer" : "number", value[index]),
-      );
-      return say(texts.find((text) => text !== null) ?? null);
-    }
-    case "group":
-      return typeof value === "object" && !Array.isArray(value)
-        ? problems(schema, value as Value, root, path)
-        : say("must be a map");
-    case "json":
-      return say(typeof value === "object" && value instanceof Unparsed ? value.why : null);
-  }
-}
-
-/** A text that is no JSON yet: kept as it was typed. */
+/** A text that is no value yet: kept as it was typed. */
 export class Unparsed {
   constructor(
     readonly text: string,
@@ -173,51 +157,13 @@ export class Unparsed {
   ) {}
 }
 
-function textProblem(schema: Schema, value: string): string | null {
-  const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern } = schema;
-  const length = Array.from(value).length;
-  if (length < minLength)
-    return minLength === 1 ? "must not be empty" : `needs ${minLength} characters or more`;
-  if (length > maxLength) return `must not be longer than ${maxLength} characters`;
-  if (pattern !== undefined && !new RegExp(pattern, "u").test(value)) {
-    return pattern === "^[A-Za-z0-9_.-]{1,64}$"
-      ? "is 1 to 64 letters, digits, _ . or -"
-      : `must look like ${pattern}`;
-  }
-  return null;
-}
-
-function numberProblem(schema: Schema, kind: "number" | "integer", value: unknown): string | null {
-  if (typeof value !== "number" || !Number.isFinite(value)) {
-    return kind === "integer" ? "must be a whole number" : "must be a number";
-  }
-  if (kind === "integer" && !Number.isInteger(value)) return "must be a whole number";
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
-  if (minimum !== undefined && value < minimum) return `must be at least ${minimum}`;
-  if (maximum !== undefined && value > maximum) return `must be at most ${maximum}`;
-  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum)
-    return `must be more than ${exclusiveMinimum}`;
-  if (exclusiveMaximum !== undefined && value >= exclusiveMaximum)
-    return `must be less than ${exclusiveMaximum}`;
-  if (multipleOf !== undefined && Math.abs(value / multipleOf - Math.round(value / multipleOf)) > 1e-9) {
-    return `must be a multiple of ${multipleOf}`;
-  }
-  return null;
-}
-
-function countProblem(
-  { minItems = 0, maxItems = Number.POSITIVE_INFINITY }: Schema,
-  count: number,
-): string | null {
-  if (count < minItems) return minItems === 1 ? "needs one at least" : `needs ${minItems} or more`;
-  return count > maxItems ? `must not have more than ${maxItems}` : null;
-}
-
 /** Only what was changed; null for what shall have its default again. */
 export function changes(schema: Schema, value: Value, before: Value): Value {
   const changed: Value = {};
-  for (const key of Object.keys(schema.properties ?? {})) {
-    const [now, was] = [value[key], before[key]];
+  for (const [key, { default: otherwise }] of Object.entries(schema.properties ?? {})) {
+    // An empty map is as good as none, unless it stands against a default with something in it.
+    const none = (one: unknown) => same(one, {}) && same(otherwise ?? {}, {});
+    const [now, was] = [value[key], before[key]].map((one) => (none(one) ? undefined : one));
     if (same(now, was)) continue;
     if (now !== undefined) changed[key] = now;
     else if (was !== undefined) changed[key] = null;
@@ -225,14 +171,14 @@ export function changes(schema: Schema, value: Value, before: Value): Value {
   return changed;
 }
 
-/** Whether two trees are equal; a map is as good as none when it is empty. */
+/** Whether two trees are equal, in whatever order their keys are; null is as good as nothing. */
 export function same(a: unknown, b: unknown): boolean {
   const flat = (tree: unknown) =>
     JSON.stringify(tree ?? null, (_key, item) =>
       item !== null && typeof item === "object" && !Array.isArray(item)
-        ? Object.fromEntries(Object.entries(item).sort(([x], [y]) => x.localeCompare(y)))
+        ? Object.fromEntries(Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1)))
         : item,
-    ).replace(/^\{\}$/, "null");
+    );
   return flat(a) === flat(b);
 }
 
@@ -240,6 +186,12 @@ export function same(a: unknown, b: unknown): boolean {
 export function defaultText(schema: Schema): string {
   const value = schema.default;
   if (value === undefined || value === null || value === "") return "";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  return Array.isArray(value) ? value.join(", ") : typeof value === "object" ? "" : String(value);
+  if (Array.isArray(value)) {
+    return value.some((item) => typeof item === "object") ? "" : value.map(optionText).join(", ");
+  }
+  return typeof value === "object" ? "" : optionText(value);
+}
+
+export function optionText(option: unknown): string {
+  return typeof option === "boolean" ? (option ? "yes" : "no") : String(option);
 }

@@ -4,7 +4,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Algorithms, KindInfo, Streams } from "../client/contract";
 import { focusFirstProblem, SchemaForm } from "../form/Form";
-import { changes, type Problem, problems, type Schema, type Value } from "../form/schema";
+import { type Problem, problems } from "../form/problems";
+import { changes, type Schema, type Value } from "../form/schema";
 import { command } from "../state/commands";
 import type { Device } from "../state/device";
 import type { Fleet } from "../state/fleet";
@@ -157,8 +158,10 @@ function schemaOf(args: unknown, kind: KindInfo | undefined): Schema | null {
   const schema = args as Schema;
   const params = kind?.params_schema as Schema | undefined;
   if (params === undefined || schema.properties?.params === undefined) return schema;
+  const asked = (params.required ?? []).length > 0 ? ["params"] : [];
   return {
     ...schema,
+    required: [...(schema.required ?? []), ...asked],
     $defs: { ...schema.$defs, ...params.$defs },
     properties: { ...schema.properties, params: { ...params, description: "" } },
   };
