@@ -2,8 +2,8 @@
 
 `dashboard/tests/schemas.json` has the JSON Schemas as a device publishes them in `info`: arguments of verbs,
 parameters of kinds, and those of a planted kind with every shape that an author may come up with.
-`dashboard/tests/form-cases.json` has values for them, each with pydantic's verdict. `--check` writes nothing, and
-fails when the committed copies are not what the models say.
+`dashboard/tests/form-cases.json` has values for them, each with pydantic's verdict. `--check` writes nothing,
+and fails when the committed copies are not what the models say.
 """
 
 import json
