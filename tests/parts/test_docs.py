@@ -30,8 +30,9 @@ DOCUMENTS = [
     *sorted(ROOT.glob("docs/**/*.md")),
 ]
 OFFLINE = ROOT / "docs" / "offline.md"
-# Their Python is run elsewhere: by the tests of sinks, and of tutorials, and below.
-ELSEWHERE = (ROOT / "docs" / "sinks.md", ROOT / "docs" / "first-algorithm.md", OFFLINE)
+# Their Python is run elsewhere: by the tests of sinks, of the client, and of tutorials, and below.
+CLIENT = ROOT / "docs" / "client.md"
+ELSEWHERE = (ROOT / "docs" / "sinks.md", ROOT / "docs" / "first-algorithm.md", OFFLINE, CLIENT)
 GUIDE = ROOT / "docs" / "writing-an-algorithm.md"
 PLACES = ("agent/", "algos/", "benchmarks/", "docs/", "systemd/", "tests/", "tools/")
 

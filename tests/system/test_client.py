@@ -27,6 +27,7 @@ from agent.contract.commands import Changed, Pong
 from agent.delivery.reasons import LinkError
 from agent.errors import VedetteError
 from tests.broker import Mosquitto
+from tests.parts.test_docs import CLIENT, python_files
 from tests.system.agent_process import AgentProcess
 from tests.waiting import eventually
 
@@ -166,6 +167,24 @@ def test_asyncio(client: Client, agent: AgentProcess) -> None:
 async def _drain(client: AsyncClient, device: str) -> None:
     async for _ in client.watch(device):
         pass
+
+
+def test_the_documented_programs_run(
+    client: Client, agent: AgentProcess, broker: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs = python_files(CLIENT)
+    told: dict[str, Any] = {}
+    exec(programs["pausing.py"], told)  # noqa: S102  our own document
+    told["client"] = client
+    for device, stream in ((agent.device, "scene"), (agent.device, "other"), ("nobody", "scene")):
+        told["pause"](device, stream)
+    paused, refused, silent = capsys.readouterr().out.splitlines()
+    assert paused == "paused"
+    assert refused.startswith("404")
+    assert "no device nobody" in silent
+    client.call(agent.device, "stream.resume", id="scene")
+    exec(programs["counting.py"].replace("mqtt://127.0.0.1", broker.url), told)  # noqa: S102
+    assert asyncio.run(told["count"](agent.device)) > 0
 
 
 def test_it_is_light_to_import() -> None:
