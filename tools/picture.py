@@ -12,12 +12,12 @@ from rich.text import Text
 from agent.cli.board import board
 from agent.cli.demo import SCENE
 from agent.cli.demo_agent import DEVICE, DemoAgent
-from agent.cli.observed import Observed
-from agent.cli.options import visitor_id
 from agent.cli.screen import JsonScreen
 from agent.cli.watch import follow
+from agent.client.observed import Observed
+from agent.client.synchronous import visitor_id
+from agent.client.watching import Watch
 from agent.contract.topics import DEFAULT_PREFIX
-from agent.delivery.client import Client
 from agent.delivery.embedded import EmbeddedBroker
 from agent.delivery.endpoint import Endpoint
 
@@ -38,9 +38,9 @@ def main() -> None:
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
     with EmbeddedBroker() as broker, DemoAgent(broker.url, SCENE, loop=False):
         until_s = time.monotonic() + SECONDS
-        with Client(Endpoint.from_url(broker.url, client_id=visitor_id(), protocol="5")) as client:
-            client.subscribe(observed.filters)
-            follow(client, observed, _Silent(), lambda: time.monotonic() > until_s)
+        endpoint = Endpoint.from_url(broker.url, client_id=visitor_id(), protocol="5")
+        with Watch(endpoint, observed) as watch:
+            follow(watch, _Silent(), lambda: time.monotonic() > until_s)
     console.print(board(observed, [], Text.assemble(("Vedette demo", "bold"), ("  on ", "dim"), SCENE), ""))
     picture = console.export_svg(title="make demo")
     # Any monospaced font will do: a picture that fetches one from the network is none to commit.
