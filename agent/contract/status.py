@@ -228,5 +228,5 @@ class Reported(Payload):
     algorithms: dict[str, AlgorithmStatus] = Field(default={}, description="by id")
     sinks: dict[str, SinkStatus] = Field(default={}, description="by id; where results go besides MQTT")
     delivery: dict[str, int | float | str | None] = Field(
-        default={}, description="counters of the way to the broker: waiting, acknowledged, dropped …"
+        default={}, description="counters of the way to the broker: waiting, delivered, dead …"
     )

@@ -1088,7 +1088,7 @@ export interface Reported {
     [k: string]: SinkStatus;
   };
   /**
-   * counters of the way to the broker: waiting, acknowledged, dropped …
+   * counters of the way to the broker: waiting, delivered, dead …
    */
   delivery?: {
     [k: string]: number | string | null;
