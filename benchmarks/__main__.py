@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import (
     add_remove,
     authors,
+    dashboard,
     delivery,
     demand,
     density,
@@ -55,6 +56,7 @@ BENCHMARKS = {
         add_remove,
         delivery,
         offline,
+        dashboard,
         footprint,
         authors,
     )
