@@ -238,12 +238,15 @@ def test_who_is_ended_leaves_no_process(
         env=environment,
     ) as process:
         parent = psutil.Process(process.pid)
-        eventually(lambda: len(children_at_work(parent)) == 2, 20.0, "two processes that have a window")
-        children = parent.children()
-        process.send_signal(how)
-        assert process.stdout is not None
-        assert process.stdout.read() == "began\n"  # and once: nobody ran the program again
-        process.wait(15.0)
+        try:
+            eventually(lambda: len(children_at_work(parent)) == 2, 30.0, "two processes that have a window")
+            children = parent.children()
+            process.send_signal(how)
+            assert process.stdout is not None
+            assert process.stdout.read() == "began\n"  # and once: nobody ran the program again
+            process.wait(15.0)
+        finally:
+            process.kill()  # what failed here would compute for ever, and slow all tests after it
     eventually(lambda: not any(map(lives, children)), 10.0, "they end too")
 
 
