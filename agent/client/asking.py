@@ -1,12 +1,15 @@
 """Asking devices over MQTT: one, the devices of a group, or all; signed or not."""
 
 import base64
+import contextlib
 import difflib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+
+from pydantic import ValidationError
 
 from agent.contract.commands import Reply, Request
 from agent.contract.decode import COMMAND_LIMITS, JSON_TYPE, PayloadError, unpack
@@ -153,7 +156,9 @@ class Asking:
     def _reply_in(self, message: Inbound) -> Reply | None:
         if ids := STATUS.match(self._prefix, message.topic):
             if message.payload:
-                self._statuses[ids["device"]] = DeviceStatus.model_validate_json(message.payload)
+                # Anyone's, of any version: one that is not of the contract is no news of that device.
+                with contextlib.suppress(ValidationError):
+                    self._statuses[ids["device"]] = DeviceStatus.model_validate_json(message.payload)
             return None
         if not (
             CLIENT_RESPONSE.match(self._prefix, message.topic) or RESPONSE.match(self._prefix, message.topic)

@@ -22,9 +22,9 @@ class AsyncClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def call(self, device: str, verb: str, /, *, timeout_s: float = 10.0, **args: Any) -> Payload:  # noqa: ANN401
+    async def call(self, device: str, verb: str, /, *, wait_s: float = 10.0, **args: Any) -> Payload:  # noqa: ANN401
         """See `Client.call`."""
-        return await asyncio.to_thread(self._client.call, device, verb, timeout_s=timeout_s, **args)
+        return await asyncio.to_thread(self._client.call, device, verb, wait_s=wait_s, **args)
 
     async def call_all(
         self,
@@ -32,13 +32,13 @@ class AsyncClient:
         /,
         *,
         group: str | None = None,
-        timeout_s: float = 10.0,
+        wait_s: float = 10.0,
         **args: Any,  # noqa: ANN401
     ) -> list[Reply]:
         """See `Client.call_all`; all replies, when the time is over."""
 
         def ask() -> list[Reply]:
-            return list(self._client.call_all(verb, group=group, timeout_s=timeout_s, **args))
+            return list(self._client.call_all(verb, group=group, wait_s=wait_s, **args))
 
         return await asyncio.to_thread(ask)
 

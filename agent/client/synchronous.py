@@ -5,7 +5,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
 
 from agent.client.asking import Asking, NoReplyError, Signer, Whom
 from agent.client.observed import Happening, Observed
@@ -18,6 +20,8 @@ from agent.delivery.client import Client as Visitor
 from agent.delivery.endpoint import Endpoint
 from agent.delivery.messages import Inbound
 from agent.errors import VedetteError
+
+_P = TypeVar("_P", bound=Payload)
 
 
 class RefusedError(VedetteError):
@@ -70,14 +74,14 @@ class Client:
         self._prefix = prefix
         self._signer = signer
 
-    def call(self, device: str, verb: str, /, *, timeout_s: float = 10.0, **args: Any) -> Payload:  # noqa: ANN401
+    def call(self, device: str, verb: str, /, *, wait_s: float = 10.0, **args: Any) -> Payload:  # noqa: ANN401
         """Ask one device, and have `data` of its reply as the model of the verb (docs/mqtt.md).
 
-        Raises RefusedError, NoReplyError (with what is known of the device), and VedetteError for a verb that
-        there is not.
+        `wait_s` is for the reply, and no argument of any verb. Raises RefusedError, NoReplyError (with what
+        is known of the device), and VedetteError for a verb that there is not, or a reply that is none of it.
         """
-        reply = self._asked(Whom(device=_known(device)), verb, args, timeout_s)
-        return VERBS[verb].reply.model_validate(reply.data or {})
+        reply = self._asked(Whom(device=_known(device)), verb, args, wait_s)
+        return _parsed(VERBS[verb].reply, verb, reply)
 
     def call_all(
         self,
@@ -85,14 +89,14 @@ class Client:
         /,
         *,
         group: str | None = None,
-        timeout_s: float = 10.0,
+        wait_s: float = 10.0,
         **args: Any,  # noqa: ANN401
     ) -> Iterator[Reply]:
         """Ask all devices, or those of a group; their replies as they come within the time, good and bad."""
         name = visitor_id()
         with Visitor(replace(self._endpoint, client_id=name)) as visitor:
             asking = Asking(visitor, self._prefix, Whom(group=group), name, signer=self._signer)
-            yield from asking.many(_verb(verb), args, timeout_s)
+            yield from asking.many(_verb(verb), args, wait_s)
 
     def snapshot(
         self,
@@ -101,19 +105,19 @@ class Client:
         *,
         draw: bool = False,
         max_width: int | None = None,
-        timeout_s: float = 10.0,
+        wait_s: float = 10.0,
     ) -> Snapshot:
         """The newest picture of a stream; with `draw`, what its algorithms found is painted on it."""
         topic = Topics(self._prefix, _known(device)).snapshot(stream)
-        pictures: list[bytes] = []
+        pictures: list[Inbound] = []
         args = {"stream": stream, "draw": draw, "max_width": max_width}
 
         def take(message: Inbound) -> None:
             if message.topic == topic:
-                pictures.append(message.payload)
+                pictures.append(message)
 
         name = visitor_id()
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + wait_s
         with Visitor(replace(self._endpoint, client_id=name)) as visitor:
             asking = Asking(
                 visitor,
@@ -124,13 +128,14 @@ class Client:
                 also=[topic],
                 aside=take,
             )
-            reply = _good("snapshot.take", asking.one("snapshot.take", args, timeout_s))
-            while not pictures and time.monotonic() < deadline_s:
+            reply = _good("snapshot.take", asking.one("snapshot.take", args, wait_s))
+            facts = _parsed(SnapshotTaken, "snapshot.take", reply)
+            while not (mine := _of(pictures, name, facts)) and time.monotonic() < deadline_s:
                 for message in visitor.receive(deadline_s - time.monotonic()):
                     take(message)
-        if not pictures:
-            raise NoReplyError(f"{device} took a picture of {stream}, and it did not come in {timeout_s:g} s")
-        return Snapshot(jpeg=pictures[-1], facts=SnapshotTaken.model_validate(reply.data))
+        if not mine:
+            raise NoReplyError(f"{device} took a picture of {stream}, and it did not come in {wait_s:g} s")
+        return Snapshot(jpeg=mine[0], facts=facts)
 
     def watch(
         self, device: str | None = None, *, stream: str | None = None, algorithm: str | None = None
@@ -146,11 +151,11 @@ class Client:
         with self.watch(device, stream=stream, algorithm=algorithm) as watch:
             yield from watch
 
-    def _asked(self, whom: Whom, verb: str, args: dict[str, Any], timeout_s: float) -> Reply:
+    def _asked(self, whom: Whom, verb: str, args: dict[str, Any], wait_s: float) -> Reply:
         name = visitor_id()
         with Visitor(replace(self._endpoint, client_id=name)) as visitor:
             asking = Asking(visitor, self._prefix, whom, name, signer=self._signer)
-            return _good(verb, asking.one(_verb(verb), args, timeout_s))
+            return _good(verb, asking.one(_verb(verb), args, wait_s))
 
 
 def visitor_id() -> str:
@@ -175,3 +180,23 @@ def _good(verb: str, reply: Reply) -> Reply:
     if not reply.ok:
         raise RefusedError(verb, reply)
     return reply
+
+
+def _parsed(model: type[_P], verb: str, reply: Reply) -> _P:
+    try:
+        return model.model_validate(reply.data or {})
+    except ValidationError as err:
+        where = ".".join(map(str, err.errors()[0]["loc"]))
+        why = f"{where}: {err.errors()[0]['msg']}"
+        raise VedetteError(
+            f"{reply.device} replies to {verb} otherwise than this version knows ({why})"
+        ) from err
+
+
+def _of(pictures: list[Inbound], request: str, facts: SnapshotTaken) -> list[bytes]:
+    """Those of this request: others may ask for pictures of the same stream; MQTT 3.1.1 tells only sizes."""
+    return [
+        picture.payload
+        for picture in pictures
+        if dict(picture.user_properties).get("id", request) == request and len(picture.payload) == facts.bytes
+    ]

@@ -38,7 +38,8 @@ class Watch:
 
     def __enter__(self) -> Self:
         with self._lock:
-            self._connect()
+            if not self._closed:  # by who gave up while a thread was about to connect
+                self._connect()
         return self
 
     def __exit__(

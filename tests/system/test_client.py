@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,11 @@ from agent.client import (
     Watch,
 )
 from agent.contract.commands import Changed, Pong
+from agent.contract.topics import DEFAULT_PREFIX, STATUS
+from agent.contract.verbs import VERBS
+from agent.delivery.client import Client as Visitor
+from agent.delivery.endpoint import Endpoint
+from agent.delivery.messages import Outgoing
 from agent.delivery.reasons import LinkError
 from agent.errors import VedetteError
 from tests.broker import Mosquitto
@@ -52,7 +59,7 @@ def client(broker: Mosquitto, agent: AgentProcess) -> Client:
 
 def _answers(client: Client, device: str) -> bool:
     try:
-        client.call(device, "ping", timeout_s=2.0)
+        client.call(device, "ping", wait_s=2.0)
     except NoReplyError:
         return False
     return True
@@ -81,14 +88,14 @@ def test_replies_are_of_their_types_and_refusals_say_why(client: Client, agent: 
     with pytest.raises(VedetteError, match=r"no verb 'stream\.jump'"):
         client.call(agent.device, "stream.jump")
     with pytest.raises(NoReplyError, match=f"did you mean {agent.device}"):
-        client.call(agent.device + "x", "ping", timeout_s=3.0)
+        client.call(agent.device + "x", "ping", wait_s=3.0)
 
 
 def test_a_group_and_all_devices(client: Client, agent: AgentProcess) -> None:
-    replies = list(client.call_all("ping", group="berlin", timeout_s=1.5))
+    replies = list(client.call_all("ping", group="berlin", wait_s=1.5))
     assert [(reply.device, reply.ok) for reply in replies] == [(agent.device, True)]
     with pytest.raises(NoReplyError, match="nobody"):
-        list(client.call_all("ping", group="paris", timeout_s=1.5))
+        list(client.call_all("ping", group="paris", wait_s=1.5))
 
 
 def test_pictures(client: Client, agent: AgentProcess) -> None:
@@ -101,6 +108,60 @@ def test_pictures(client: Client, agent: AgentProcess) -> None:
     snapshot = eventually(taken, 20.0, "a picture")
     assert snapshot.jpeg.startswith(b"\xff\xd8")
     assert snapshot.facts.width == 160
+
+
+def _size(jpeg: bytes) -> int:
+    """The width of a JPEG, from its frame header."""
+    at = 2
+    while jpeg[at + 1] not in (0xC0, 0xC1, 0xC2):
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+    return int(struct.unpack_from(">H", jpeg, at + 7)[0])
+
+
+def test_each_viewer_gets_the_picture_it_asked_for(client: Client, agent: AgentProcess) -> None:
+    got: list[tuple[int, int]] = []
+
+    def look(width: int) -> None:
+        while len([one for one, _ in got if one == width]) < 8:
+            with contextlib.suppress(RefusedError):  # no frame yet, or too many at once
+                got.append((width, _size(client.snapshot(agent.device, "scene", max_width=width).jpeg)))
+
+    viewers = [threading.Thread(target=look, args=(width,), daemon=True) for width in (96, 160, 224)]
+    for viewer in viewers:
+        viewer.start()
+    for viewer in viewers:
+        viewer.join(30.0)
+    assert len(got) == 24
+    assert [pair for pair in got if pair[0] != pair[1]] == []
+
+
+def test_no_argument_of_a_verb_is_taken_for_the_client_s_own(client: Client, agent: AgentProcess) -> None:
+    assert not any({"wait_s", "group"} & set(verb.args.model_fields) for verb in VERBS.values())
+    client.call(agent.device, "algorithm.update", id="probe", timeout_s=33.0)
+    listed = client.call(agent.device, "algorithm.list").model_dump()
+    assert listed["algorithms"]["probe"]["config"]["timeout_s"] == 33.0
+
+
+def test_a_stranger_s_nonsense_harms_no_command(
+    client: Client, agent: AgentProcess, broker: Mosquitto
+) -> None:
+    status = Outgoing(
+        topic=STATUS.build(DEFAULT_PREFIX, device="stranger"),
+        payload=b"{}",
+        kind="event",
+        content_type="application/json",
+        retain=True,
+    )
+    with Visitor(Endpoint.from_url(broker.url, client_id="stranger")) as stranger:
+        stranger.publish(status)
+    assert isinstance(client.call(agent.device, "ping"), Pong)
+
+
+def test_a_watch_closed_before_it_was_entered_does_not_connect() -> None:
+    watch = Client("mqtt://127.0.0.1:9").watch()  # nobody is there: to connect is a LinkError
+    watch.close()
+    with watch:
+        assert list(watch) == []
 
 
 def test_results_are_heard_without_a_gap_over_a_broken_connection(
