@@ -83,10 +83,16 @@ def test_broker_absent_at_start_and_restarted_later_loses_no_result(
             watcher.wait_connected(30.0)
             before = len(watcher.messages)
             watcher.wait_for_results(20, 60.0, since=before)
+
+            def complete() -> bool:
+                seqs = {result["seq"] for result in watcher.results()}
+                # What went out before the watcher first subscribed is not its to hear.
+                return set(range(first[0]["seq"], max(seqs) + 1)) <= seqs
+
+            # New results overtake those that waited, which come one after the other.
+            eventually(complete, 30.0, "what waited has come, too")
             agent.terminate()
-            seqs = {result["seq"] for result in watcher.results()}
-            # What went out before the watcher first subscribed is not its to hear.
-            assert set(range(first[0]["seq"], max(seqs) + 1)) <= seqs
+            assert complete()
             replayed = [m for m in watcher.messages if ("replay", "1") in m.user_properties]
             assert replayed, "late results say that they are late"
 
