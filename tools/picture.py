@@ -36,9 +36,9 @@ def main() -> None:
     """Run the demo, and draw its table."""
     observed = Observed(DEFAULT_PREFIX, DEVICE)
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
-    with EmbeddedBroker() as broker, DemoAgent(broker.url, SCENE, loop=False):
+    with EmbeddedBroker() as broker, DemoAgent(broker.old_url, SCENE, loop=False):
         until_s = time.monotonic() + SECONDS
-        endpoint = Endpoint.from_url(broker.url, client_id=visitor_id(), protocol="5")
+        endpoint = Endpoint.from_url(broker.old_url, client_id=visitor_id(), protocol="3.1.1")
         with Watch(endpoint, observed) as watch:
             follow(watch, _Silent(), lambda: time.monotonic() > until_s)
     console.print(board(observed, [], Text.assemble(("Vedette demo", "bold"), ("  on ", "dim"), SCENE), ""))

@@ -27,6 +27,7 @@ id = "{device}"
 
 [broker]
 url = {broker}
+protocol = "3.1.1"
 
 [paths]
 state_dir = {state}
