@@ -180,4 +180,4 @@ class Asking:
             return f"no device {device} at this broker; {hint}"
         if status.state is not DeviceState.ONLINE:
             return f"{device} is {status.state.value}, the command was not carried out: start its agent"
-        return f"no reply from {device} in {timeout_s:g} s, though it is online: try a longer --timeout"
+        return f"no reply from {device} in {timeout_s:g} s, though it is online: give it longer"

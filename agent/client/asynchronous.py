@@ -49,8 +49,9 @@ class AsyncClient:
     async def watch(
         self, device: str | None = None, *, stream: str | None = None, algorithm: str | None = None
     ) -> AsyncGenerator[Happening, None]:
-        """See `Client.results`. Nothing is read while nobody takes: it waits in the broker and the socket.
+        """As `Client.watch`, connected while it is iterated.
 
+        Nothing is read while nobody takes: it waits in the broker and the socket.
         Leave it by `async with contextlib.aclosing(...)`, or cancel who iterates it.
         """
         watch = self._client.watch(device, stream=stream, algorithm=algorithm)

@@ -1,5 +1,6 @@
 """The client that waits for its answers."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from agent.client.asking import Asking, NoReplyError, Signer, Whom
-from agent.client.observed import Happening, Observed
+from agent.client.observed import Observed
 from agent.client.watching import Watch
 from agent.contract.commands import Reply, SnapshotTaken
 from agent.contract.status import Payload
@@ -80,7 +81,8 @@ class Client:
         `wait_s` is for the reply, and no argument of any verb. Raises RefusedError, NoReplyError (with what
         is known of the device), and VedetteError for a verb that there is not, or a reply that is none of it.
         """
-        reply = self._asked(Whom(device=_known(device)), verb, args, wait_s)
+        with self._asking(Whom(device=_known(device))) as asking:
+            reply = asking.one(_verb(verb), args, wait_s)
         return _parsed(VERBS[verb].reply, verb, reply)
 
     def call_all(
@@ -93,9 +95,7 @@ class Client:
         **args: Any,  # noqa: ANN401
     ) -> Iterator[Reply]:
         """Ask all devices, or those of a group; their replies as they come within the time, good and bad."""
-        name = visitor_id()
-        with Visitor(replace(self._endpoint, client_id=name)) as visitor:
-            asking = Asking(visitor, self._prefix, Whom(group=group), name, signer=self._signer)
+        with self._asking(Whom(group=group)) as asking:
             yield from asking.many(_verb(verb), args, wait_s)
 
     def snapshot(
@@ -128,7 +128,7 @@ class Client:
                 also=[topic],
                 aside=take,
             )
-            reply = _good("snapshot.take", asking.one("snapshot.take", args, wait_s))
+            reply = asking.one("snapshot.take", args, wait_s)
             facts = _parsed(SnapshotTaken, "snapshot.take", reply)
             while not (mine := _of(pictures, name, facts)) and time.monotonic() < deadline_s:
                 for message in visitor.receive(deadline_s - time.monotonic()):
@@ -144,18 +144,11 @@ class Client:
         endpoint = replace(self._endpoint, client_id=visitor_id())
         return Watch(endpoint, Observed(self._prefix, device, stream, algorithm))
 
-    def results(
-        self, device: str | None = None, *, stream: str | None = None, algorithm: str | None = None
-    ) -> Iterator[Happening]:
-        """As `watch`, connected while it is iterated."""
-        with self.watch(device, stream=stream, algorithm=algorithm) as watch:
-            yield from watch
-
-    def _asked(self, whom: Whom, verb: str, args: dict[str, Any], wait_s: float) -> Reply:
+    @contextlib.contextmanager
+    def _asking(self, whom: Whom) -> Iterator[Asking]:
         name = visitor_id()
         with Visitor(replace(self._endpoint, client_id=name)) as visitor:
-            asking = Asking(visitor, self._prefix, whom, name, signer=self._signer)
-            return _good(verb, asking.one(_verb(verb), args, wait_s))
+            yield Asking(visitor, self._prefix, whom, name, signer=self._signer)
 
 
 def visitor_id() -> str:
@@ -176,13 +169,9 @@ def _verb(name: str) -> str:
     return name
 
 
-def _good(verb: str, reply: Reply) -> Reply:
+def _parsed(model: type[_P], verb: str, reply: Reply) -> _P:
     if not reply.ok:
         raise RefusedError(verb, reply)
-    return reply
-
-
-def _parsed(model: type[_P], verb: str, reply: Reply) -> _P:
     try:
         return model.model_validate(reply.data or {})
     except ValidationError as err:

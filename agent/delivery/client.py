@@ -1,4 +1,4 @@
-"""A visitor to the broker, for the command line: connect, ask or listen, leave. No spool, no reconnecting."""
+"""A visitor to the broker, for `agent.client`: connect, ask or listen, leave. No spool, no reconnecting."""
 
 import select
 import time

@@ -2,7 +2,7 @@ import { encode } from "@msgpack/msgpack";
 import { expect, test } from "vitest";
 import { PayloadError, read, unpack } from "../src/client/payload";
 import { importKey, signed } from "../src/client/signing";
-import { covers, heard, Topics } from "../src/client/topics";
+import { heard, Topics } from "../src/client/topics";
 
 test("topics of the contract are known, and no others", () => {
   const prefix = "vedette/v1";
@@ -27,12 +27,11 @@ test("topics of the contract are known, and no others", () => {
   expect(heard(prefix, "other/v1/d/gate-7/status")).toBeNull();
 });
 
-test("a filter covers what the broker would send", () => {
-  const topics = new Topics();
-  const [results = ""] = topics.results("gate-7");
-  expect(covers(results, "vedette/v1/d/gate-7/s/door/a/m/result")).toBe(true);
-  expect(covers(results, "vedette/v1/d/gate-8/s/door/a/m/result")).toBe(false);
-  expect(covers("a/#", "a/b/c")).toBe(true);
+test("the results of a device are heard in both codecs", () => {
+  expect(new Topics().results("gate-7")).toEqual([
+    "vedette/v1/d/gate-7/s/+/a/+/result",
+    "vedette/v1/d/gate-7/s/+/a/+/result.json",
+  ]);
 });
 
 test("payloads are JSON or msgpack; anything else is an error, and an empty one is none", () => {

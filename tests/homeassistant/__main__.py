@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.broker import Mosquitto
+from tests.homeassistant import BOXES
 from tests.homeassistant.real import RealHomeAssistant
 from tests.homeassistant.rules import WRONG, problems
 from tests.system.agent_process import AgentProcess
@@ -13,15 +14,6 @@ from tests.waiting import eventually
 from tests.watcher import Watcher
 
 SCENE = {"id": "scene", "source": "test://scene?size=640x360&fps=25&seed=1&shapes=3"}
-BOXES = '''
-from algos import BaseAlgo
-
-class Boxes(BaseAlgo):
-    """Two boxes, and a number."""
-
-    def run(self, frames):
-        return {"objects": [{"box": [0.1, 0.1, 0.2, 0.2]}] * 2, "left": {"count": 7}}
-'''
 ALGORITHMS: list[dict[str, Any]] = [
     {"id": "movement", "kind": "motion", "interval": 0.2},
     {"id": "camera.health", "kind": "quality", "interval": 0.2},

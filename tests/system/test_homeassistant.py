@@ -12,21 +12,13 @@ import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tests.broker import Mosquitto
+from tests.homeassistant import BOXES
 from tests.homeassistant.rules import problems
 from tests.system.agent_process import AgentProcess
 from tests.waiting import eventually
 from tests.watcher import Watcher
 
 SCENE = {"id": "scene", "source": "test://scene?size=320x240&fps=25&seed=1&shapes=3"}
-BOXES = '''
-from algos import BaseAlgo
-
-class Boxes(BaseAlgo):
-    """Two boxes, and a number."""
-
-    def run(self, frames):
-        return {"objects": [{"box": [0.1, 0.1, 0.2, 0.2]}] * 2, "left": {"count": 7}}
-'''
 ALGORITHMS: list[dict[str, Any]] = [
     {"id": "movement", "kind": "motion", "interval": 0.2},
     {"id": "facts", "kind": "probe", "interval": 0.2},

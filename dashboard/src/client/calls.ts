@@ -21,12 +21,6 @@ export class NoReply extends Error {
 
 const TIMEOUT_MS = 10_000;
 
-export interface CallOptions {
-  timeoutMs?: number;
-  /** Only when the device is at this revision; else it is refused with 409. */
-  ifRevision?: number;
-}
-
 interface Waiting {
   device: string;
   answered(reply: Reply): void;
@@ -66,8 +60,7 @@ export class Caller {
   }
 
   /** The `data` of the reply. Raises Refused or NoReply. */
-  async call<T>(device: string, verb: string, args: object, options: CallOptions = {}): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  async call<T>(device: string, verb: string, args: object): Promise<T> {
     // Brokers without MQTT 5 pass on no response topic: the reply comes on the device's own.
     const old = this.#connection.link.state === "online" && this.#connection.link.protocol === "3.1.1";
     const unsubscribe = old
@@ -75,7 +68,7 @@ export class Caller {
       : () => undefined;
     const id = uniqueId();
     try {
-      const reply = await this.#asked(device, verb, id, args, timeoutMs, options);
+      const reply = await this.#asked(device, verb, id, args);
       if (!reply.ok) throw new Refused(reply);
       return (reply.data ?? {}) as T;
     } finally {
@@ -84,20 +77,9 @@ export class Caller {
     }
   }
 
-  async #asked(
-    device: string,
-    verb: string,
-    id: string,
-    args: object,
-    timeoutMs: number,
-    options: CallOptions,
-  ): Promise<Reply> {
+  async #asked(device: string, verb: string, id: string, args: object): Promise<Reply> {
     const topic = this.#topics.command(device, verb);
-    const request = {
-      id,
-      args,
-      ...(options.ifRevision !== undefined && { if_revision: options.ifRevision }),
-    };
+    const request = { id, args };
     const payload =
       this.signer === null ? JSON.stringify(request) : await signed(this.signer, topic, request, Date.now());
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -105,13 +87,13 @@ export class Caller {
       this.#waiting.set(id, { device, answered: resolve });
       timer = setTimeout(() => {
         reject(
-          new NoReply(`No reply from ${device} in ${timeoutMs / 1000} s; whether it was done is not known.`),
+          new NoReply(`No reply from ${device} in ${TIMEOUT_MS / 1000} s; whether it was done is not known.`),
         );
-      }, timeoutMs);
+      }, TIMEOUT_MS);
     });
     answer.catch(() => undefined); // told below, unless sending failed first
     try {
-      const expiryS = Math.max(1, Math.round(timeoutMs / 1000));
+      const expiryS = TIMEOUT_MS / 1000;
       await this.#connection.publish(topic, payload, { topic: this.#inbox, id, expiryS });
       return await answer;
     } catch (error) {

@@ -72,14 +72,3 @@ export class Topics {
     return `${this.prefix}/client/${client}/resp`;
   }
 }
-
-/** Whether a topic filter covers a topic. */
-export function covers(filter: string, topic: string): boolean {
-  const want = filter.split("/");
-  const have = topic.split("/");
-  for (const [index, part] of want.entries()) {
-    if (part === "#") return true;
-    if (have[index] === undefined || (part !== "+" && part !== have[index])) return false;
-  }
-  return want.length === have.length;
-}

@@ -1,7 +1,7 @@
 /** What was asked of devices from this page, and what came of it. */
 
 import { signal } from "@preact/signals";
-import { type CallOptions, NoReply, Refused } from "../client/calls";
+import { NoReply, Refused } from "../client/calls";
 import type { Fleet } from "./fleet";
 
 export interface Asked {
@@ -42,14 +42,13 @@ export async function command<T>(
   device: string,
   verb: string,
   args: Record<string, unknown>,
-  options: CallOptions = {},
 ): Promise<T> {
   const about = typeof args.id === "string" ? args.id : typeof args.stream === "string" ? args.stream : "";
   const begun: Asked = { id: ++count, timeMs: Date.now(), device, verb, about, state: "waiting" };
   put(begun);
   const took = () => Date.now() - begun.timeMs;
   try {
-    const data = await fleet.caller.call<T>(device, verb, args, options);
+    const data = await fleet.caller.call<T>(device, verb, args);
     const { warnings = [], changed } = data as { warnings?: string[]; changed?: boolean };
     const text = [...(changed === false ? ["It was so already."] : []), ...warnings].join("\n");
     put({ ...begun, state: "done", code: 200, text, tookMs: took() });

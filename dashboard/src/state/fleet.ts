@@ -26,8 +26,6 @@ export class Fleet {
   readonly #link = signal<Link>({ state: "connecting" });
   readonly #watched = new Map<string, number>();
   readonly #pictures = new Map<string, Set<PictureListener>>();
-  /** Messages that came, for those who measure. */
-  messages = 0;
 
   constructor(endpoint: Endpoint, prefix: string) {
     this.topics = new Topics(prefix);
@@ -106,7 +104,6 @@ export class Fleet {
   }
 
   #hear(message: Message): void {
-    this.messages += 1;
     if (this.caller.isInbox(message.topic)) {
       this.caller.heard(message);
       return;

@@ -1,13 +1,43 @@
-/** Commands that need no form; those that destroy ask first. */
+/** Commands that need no form, and their buttons; those that destroy ask first. */
 
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { command } from "../state/commands";
+import type { Device } from "../state/device";
 import type { Fleet } from "../state/fleet";
 import { Dialog } from "../ui/parts";
+import type { ItemTask } from "./item";
 
 /** Ask; what comes of it is shown among the commands. */
 export function act(fleet: Fleet, device: string, verb: string, args: Record<string, unknown>): void {
   command(fleet, device, verb, args).catch(() => undefined);
+}
+
+/** What a list of streams or algorithms needs to steer them. */
+export interface ListProps {
+  fleet: Fleet;
+  device: Device;
+  onTask(task: ItemTask): void;
+  onRemove(removal: Removal): void;
+}
+
+export function Action(props: {
+  can: boolean;
+  danger?: boolean;
+  onClick(): void;
+  children: ComponentChildren;
+}) {
+  return (
+    <button
+      type="button"
+      class={props.danger ? "quiet danger" : "quiet"}
+      disabled={!props.can}
+      title={props.can ? undefined : "The device is not there."}
+      onClick={props.onClick}
+    >
+      {props.children}
+    </button>
+  );
 }
 
 export interface Removal {
